@@ -1,0 +1,68 @@
+# Nothing but python3, make and git is needed. `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+# The first of these that is 3.11 or newer makes the virtual environment; `make setup PYTHON=...` names another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1 && echo "$$python" && break; \
+	done)
+
+# Scripts in a virtual environment hold its path: a folder that was moved or copied is set up again.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): start-again
+endif
+
+.PHONY: help setup run test check static bench lock clean start-again
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## Make .venv with the locked dependencies and this project in it (again only when they change)
+
+# Progress goes to stderr, so that `make run` keeps stdout for the node's answers. The stamp is written last: a setup
+# that broke half-way finds none, and starts with an empty environment.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "jobsight needs Python 3.11 or newer, and none was found on PATH; install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@test "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" || { echo "Making $(VENV) with $(PYTHON) ..." >&2; $(PYTHON) -m venv --clear $(VENV) >&2; } \
+		|| { rm -rf $(VENV); echo "$(PYTHON) -m venv failed; on Debian and Ubuntu the package python3-venv is missing" >&2; exit 1; }
+	@rm -f $(STAMP)
+	@echo "Installing the locked dependencies ..." >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . >&2
+	@printf '%s' "$(CURDIR)" > $(STAMP)
+	@echo "Ready: $(BIN)/jobsight" >&2
+
+run: $(STAMP) ## Start the monitor: the node on stdin and stdout (more arguments: make run ARGS="--data DIR")
+	@exec $(BIN)/jobsight node $(ARGS)
+
+test: static ## Run everything that CI runs: the static checks and all tests
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: static ## Format, lint, types, import contracts, tidy test and the fast tests: under 30 seconds
+	@$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
+
+static: $(STAMP)
+	@$(BIN)/python -m ruff format --check --quiet . || { echo "the formatter would change these files: run $(BIN)/ruff format" >&2; $(BIN)/python -m ruff format --check .; exit 1; }
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Measure against the named baselines of the same run
+	@$(BIN)/python -m bench $(ARGS)
+
+# Writes the locks anew from pyproject.toml, keeping every version that still fits; UPGRADE=--upgrade takes the newest.
+LOCK = $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
+lock: $(STAMP) ## Resolve the dependencies again into both locks (newest versions: make lock UPGRADE=--upgrade)
+	@$(LOCK) --output-file requirements.lock
+	@$(LOCK) --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove .venv, caches and built files; never a data folder
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
