@@ -4,6 +4,8 @@ It runs with the machine's plain Python. What it needs may be missing there; the
 `make setup` makes.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from importlib.util import find_spec
@@ -15,7 +17,7 @@ VENV_MARK = "jobsight-venv"
 PYTHON_MIN = (3, 11)
 EXIT_CONFIG = 78
 
-# The modules of the runtime dependencies in pyproject.toml; a test compares the two lists.
+# The modules of the dependencies that are installed on every system, as pyproject.toml lists them (a test compares).
 NEEDED = (
     "apsw",
     "click",
@@ -32,14 +34,8 @@ NEEDED = (
     "structlog",
     "tzdata",
     "uvicorn",
-    "uvloop",
     "zstandard",
 )
-
-
-def can_run_here() -> bool:
-    """Whether this Python is new enough and has every module that the node may need."""
-    return sys.version_info >= PYTHON_MIN and all(find_spec(name) is not None for name in NEEDED)
 
 
 def go_on_in_venv() -> None:
@@ -54,13 +50,28 @@ def go_on_in_venv() -> None:
         return
 
 
-def main() -> int:
-    """Run the node and return its exit code; 78 when its dependencies are not installed."""
-    if not can_run_here():
-        go_on_in_venv()
-        print("jobsight: its dependencies are not installed here; run `make setup` in", ROOT, file=sys.stderr)
-        return EXIT_CONFIG
+def what_is_missing() -> str | None:
+    """Say why the node cannot run on this Python; None when it can."""
+    if sys.version_info < PYTHON_MIN:
+        return "Python is older than 3.11"
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        return "no module " + ", ".join(missing)
     sys.path.insert(0, str(ROOT / "src"))
+    try:
+        import jobsight.cli  # noqa: F401
+    except ImportError as error:
+        return str(error)
+    return None
+
+
+def main() -> int:
+    """Run the node and return its exit code; 78 when what it needs is not installed."""
+    missing = what_is_missing()
+    if missing is not None:
+        go_on_in_venv()
+        print(f"jobsight cannot start ({missing}): run `make setup` in {ROOT}", file=sys.stderr)
+        return EXIT_CONFIG
     from jobsight.cli import main as run_command
 
     return run_command(["node", *sys.argv[1:]])
