@@ -1,0 +1,182 @@
+"""What happens to one job: it is created, stands somewhere else, ends; and what that does to the counters and roll-ups."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jobsight.core.events import AnyReport
+from jobsight.core.job import CANCELLED, COMPLETED, FAILED, NEW, RUNNING, TERMINAL, Job
+from jobsight.core.limits import TEXT_BYTES_KEPT
+from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, count_duration, count_measures
+from jobsight.core.state import State
+from jobsight.core.statistics import Counters, PairCounters, duration_us, pair_for, status_word
+from jobsight.core.times import epoch_ms, happened_ms
+
+ENDED_BY_WORKER: Final = frozenset({COMPLETED, FAILED, CANCELLED})
+"""Ends that a worker told; `lost` is none, so nothing that follows it is late."""
+
+
+def new_job(state: State, job_id: str, at_ms: int) -> Job:
+    """A job that was never seen before, with the next number; it stands nowhere yet."""
+    state.jobs_total += 1
+    pair = pair_for(state.pairs, None, None)
+    job = Job(number=state.jobs_total, job_id=job_id, counters=pair, created_ms=at_ms, moved_ms=at_ms)
+    state.jobs[job_id] = job
+    return job
+
+
+def stand(state: State, job: Job, status: str, at_ms: int) -> None:
+    """Let a job stand in `status`, and count it there; a no-op where it stands there already."""
+    old = job.status
+    if old == status:
+        return
+    pair = job.counters
+    if not pair.is_dirty:
+        pair.is_dirty = True
+        state.changes.pairs.append(pair)
+    _move(state.counters.statuses, old, status)
+    _move(pair.statuses, old, status)
+    if job.duration_ms is not None and old == COMPLETED:
+        set_duration(state, job, None)
+    job.status = status
+    job.moved_ms = at_ms
+    if status in TERMINAL:
+        job.ended_ms = at_ms
+    else:
+        if job.ended_ms is not None:
+            job.ended_ms = job.end_at_ms = job.end_host = None
+            job.is_end_told_by_update = False
+            job.started_ms = None
+            job.progress_max = -1
+        if status == RUNNING and job.started_ms is None:
+            job.started_ms = at_ms
+
+
+def _move(statuses: dict[str, int], old: str, new: str) -> None:
+    """Count one job less under `old` and one more under `new`."""
+    if old != NEW:
+        statuses[old if old in statuses else status_word(statuses, old)] -= 1
+    word = new if new in statuses else status_word(statuses, new)
+    statuses[word] = statuses.get(word, 0) + 1
+
+
+def set_duration(state: State, job: Job, duration_ms: float | None) -> None:
+    """Replace the duration that a completed job contributes to the mean, in milliseconds; None takes it out."""
+    old = job.duration_ms
+    sums: tuple[Counters, Counters] = (state.counters, job.counters)
+    if old is not None:
+        old_us = duration_us(old)
+        for one in sums:
+            one.duration_sum_us -= old_us
+            one.duration_count -= 1
+    if duration_ms is not None:
+        new_us = duration_us(duration_ms)
+        for one in sums:
+            one.duration_sum_us += new_us
+            one.duration_count += 1
+    job.duration_ms = duration_ms
+    _touch(state, job.counters)
+
+
+def adopt(state: State, job: Job, event: AnyReport) -> None:
+    """Take over what a report tells beside its own business: names, labels, limits, its message."""
+    if (event.task is not None and event.task != job.task) or (event.queue is not None and event.queue != job.queue):
+        _change_pair(state, job, event.task or job.task, event.queue or job.queue)
+    if event.host is not None:
+        job.host = event.host
+    if event.labels is not None:
+        job.labels = event.labels
+    if event.attempt is not None:
+        job.attempt = event.attempt
+    if event.max_retries is not None:
+        job.max_retries = event.max_retries
+    if event.message is not None:
+        job.message = cut_text(event.message)
+
+
+def _change_pair(state: State, job: Job, task: str | None, queue: str | None) -> None:
+    """Count a job under another (task, queue) from now on."""
+    old, new = job.counters, pair_for(state.pairs, task, queue)
+    job.task, job.queue = task, queue
+    if old is new:
+        return
+    if job.status != NEW:
+        old.statuses[status_word(old.statuses, job.status)] -= 1
+        word = status_word(new.statuses, job.status)
+        new.statuses[word] = new.statuses.get(word, 0) + 1
+    if job.duration_ms is not None:
+        moved_us = duration_us(job.duration_ms)
+        old.duration_sum_us -= moved_us
+        old.duration_count -= 1
+        new.duration_sum_us += moved_us
+        new.duration_count += 1
+    job.counters = new
+    _touch(state, old)
+    _touch(state, new)
+
+
+def _touch(state: State, pair: PairCounters) -> None:
+    if not pair.is_dirty:
+        pair.is_dirty = True
+        state.changes.pairs.append(pair)
+
+
+def is_late(job: Job, event: AnyReport, accept_ms: int) -> bool:
+    """
+    Whether a report tells of a moment before the end that the job has already reported.
+
+    Only a report with its own time can be late, only against an end told by a worker, and only where both come
+    from one host's clock. A higher attempt always reopens.
+    """
+    if event.at is None or job.status not in ENDED_BY_WORKER:
+        return False
+    if event.attempt is not None and job.attempt is not None and event.attempt > job.attempt:
+        return False
+    host = event.host or job.host
+    if host is not None and job.end_host is not None and host != job.end_host:
+        return False
+    end_ms = job.end_at_ms if job.end_at_ms is not None else job.ended_ms
+    return end_ms is not None and min(epoch_ms(event.at), accept_ms) < end_ms
+
+
+def rollup_for(state: State, job: Job, at: float | str | None, accept_ms: int) -> Rollup:
+    """The roll-up of the job's task, in the bucket of the moment when something happened (its own time `at`, else its acceptance)."""
+    key = (bucket_start_ms(happened_ms(at, accept_ms), WIDTHS_S[0]), job.counters.task)
+    rollup = state.changes.rollups.get(key)
+    if rollup is None:
+        rollup = state.changes.rollups[key] = Rollup()
+    return rollup
+
+
+def count_end(rollup: Rollup, status: str) -> None:
+    """Count one end in a terminal status."""
+    rollup.ends[status] = rollup.ends.get(status, 0) + 1
+
+
+def note_end(job: Job, event: AnyReport, is_told_by_update: bool) -> None:
+    """Remember whose clock told of the end, so that later reports can be found late."""
+    job.end_at_ms = None if event.at is None else epoch_ms(event.at)
+    job.end_host = job.host
+    job.is_end_told_by_update = is_told_by_update
+
+
+def count_completion(
+    rollup: Rollup, duration_ms: float | None, usage: dict[str, int | float | None] | None
+) -> None:
+    """Add what a completion told of itself to its roll-up: its duration in ms, its resource usage."""
+    if duration_ms is not None:
+        count_duration(rollup, duration_us(duration_ms))
+    if usage:
+        count_measures(rollup, usage)
+
+
+def cut_text(text: str) -> str:
+    """At most `TEXT_BYTES_KEPT` bytes of a text; what is cut is said, with the full length in bytes."""
+    if len(text) * 4 <= TEXT_BYTES_KEPT:
+        return text
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) <= TEXT_BYTES_KEPT:
+        return text
+    mark = f" … [cut, {len(raw)} bytes in all]"
+    return raw[: TEXT_BYTES_KEPT - len(mark.encode())].decode("utf-8", "ignore") + mark
+

@@ -1,0 +1,35 @@
+"""A worker's own time, read without a clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jobsight.core.limits import AHEAD_MS_MAX, EPOCH_MS_MIN
+
+
+def epoch_ms(at: float | str) -> int:
+    """
+    A report's `at` as milliseconds since the epoch, UTC.
+
+    Args:
+        at: Milliseconds since the epoch, or RFC 3339 text with a zone.
+
+    Raises:
+        ValueError: The text is no RFC 3339 time with a zone, or lies before 1973.
+    """
+    if isinstance(at, str):
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or len(at) < 20:
+            raise ValueError("expected a time with its zone")
+        at = (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000
+        if at < EPOCH_MS_MIN:
+            raise ValueError("expected a time after March 1973")
+    return round(at)
+
+
+def happened_ms(at: float | str | None, accept_ms: int) -> int:
+    """When a report's fact happened, in ms UTC: its own time where it has one (clamped when it lies far ahead), else its acceptance."""
+    if at is None:
+        return accept_ms
+    own_ms = epoch_ms(at)
+    return accept_ms if own_ms > accept_ms + AHEAD_MS_MAX else own_ms
