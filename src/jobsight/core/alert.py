@@ -2,14 +2,15 @@
 The alert machine: an open problem with an identity (fingerprint) and an episode (open to resolved), as a table.
 
 A failed job opens the alert of its task, or counts on the one that is open; the task's next success resolves it.
-Without a task, failures are grouped by queue and kind of error, and the alert is resolved when none of its jobs stands failed any more.
+Without a task, failures are grouped by queue and kind of error, and the alert is resolved when none of its jobs
+stands failed any more.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from hashlib import blake2b
 from typing import Final
 
@@ -28,7 +29,7 @@ OPEN_WITHOUT_TASK_MAX: Final = 10_000
 RULE_JOB_FAILED: Final = "job_failed"
 
 
-class AlertKind(Enum):
+class AlertKind(IntEnum):
     """What can happen to an alert."""
 
     FAILED = auto()
@@ -95,7 +96,9 @@ def fingerprint_of(rule: str, task: str | None, queue: str | None, error: str) -
         task: Its task decides alone where there is one.
         queue, error: Decide together where there is no task; `OTHER` as error stands for all kinds above the limit.
     """
-    subject = ("task", task) if task is not None else ("queue", queue or "", error if error is OTHER else error_kind(error))
+    subject = (
+        ("task", task) if task is not None else ("queue", queue or "", error if error is OTHER else error_kind(error))
+    )
     return blake2b("\x00".join((rule, *subject)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 

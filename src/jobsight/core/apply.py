@@ -42,6 +42,9 @@ from jobsight.core.lifecycle import (
 )
 from jobsight.core.state import State
 
+RULES_VERSION: Final = 1
+"""Grows when the same events would give another state than before; stands with every batch in the log."""
+
 UNKNOWN_ERROR: Final = "unknown error"
 """What a failure is called that told no error."""
 
@@ -63,7 +66,8 @@ class Applied(Struct, kw_only=True):
 
 def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -> Applied:
     """
-    Bring the state forward by a batch of reports, or by those from `start` to `stop` (a query between two reports sees the first alone).
+    Bring the state forward by a batch of reports, or by those from `start` to `stop`: a query between two reports sees
+    the first alone.
 
     Args:
         state: Changed in place. It must hold every job of the batch that was ever seen; the caller fetches those from the view.
@@ -170,8 +174,8 @@ def _on_update(state: State, job: Job, event: StatusUpdate, applied: Applied, in
     if _has_more(event):
         adopt(state, job, event)
     old = job.status
-    status = next_status(old, Kind.UPDATED, event.status)
-    if status != old:
+    if event.status != old:
+        status = next_status(old, Kind.UPDATED, event.status)
         stand(state, job, status, at_ms)
         if status in TERMINAL:
             note_end(job, event, is_told_by_update=True)

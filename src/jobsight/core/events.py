@@ -86,7 +86,11 @@ class DeadlinePassed(Struct, frozen=True, kw_only=True, gc=False, tag_field="typ
 
 
 class SettingsChanged(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="settings_changed"):
-    """A setting that `apply` reads was changed by `author`; `max_retries` is the node's retry limit, if any; `silence_ms` see `limits.SILENCE_MS`."""
+    """
+    A setting that `apply` reads was changed by `author`.
+
+    `max_retries` is the node's retry limit, if any; for `silence_ms` see `limits.SILENCE_MS`.
+    """
 
     max_retries: int | None
     silence_ms: int = limits.SILENCE_MS

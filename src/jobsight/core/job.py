@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 from msgspec import Struct, field
@@ -36,7 +36,7 @@ AS_REPORTED: Final = "(the reported word)"
 TERMINAL: Final = frozenset({COMPLETED, FAILED, CANCELLED, LOST})
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What can happen to a job."""
 
     HEARD = auto()

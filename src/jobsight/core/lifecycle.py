@@ -140,7 +140,7 @@ def is_late(job: Job, event: AnyReport, accept_ms: int) -> bool:
 
 
 def rollup_for(state: State, job: Job, at: float | str | None, accept_ms: int) -> Rollup:
-    """The roll-up of the job's task, in the bucket of the moment when something happened (its own time `at`, else its acceptance)."""
+    """The roll-up of the job's task for the moment when something happened: its own time `at`, else its acceptance."""
     key = (bucket_start_ms(happened_ms(at, accept_ms), WIDTHS_S[0]), job.counters.task)
     rollup = state.changes.rollups.get(key)
     if rollup is None:
@@ -160,9 +160,7 @@ def note_end(job: Job, event: AnyReport, is_told_by_update: bool) -> None:
     job.is_end_told_by_update = is_told_by_update
 
 
-def count_completion(
-    rollup: Rollup, duration_ms: float | None, usage: dict[str, int | float | None] | None
-) -> None:
+def count_completion(rollup: Rollup, duration_ms: float | None, usage: dict[str, int | float | None] | None) -> None:
     """Add what a completion told of itself to its roll-up: its duration in ms, its resource usage."""
     if duration_ms is not None:
         count_duration(rollup, duration_us(duration_ms))
@@ -179,4 +177,3 @@ def cut_text(text: str) -> str:
         return text
     mark = f" … [cut, {len(raw)} bytes in all]"
     return raw[: TEXT_BYTES_KEPT - len(mark.encode())].decode("utf-8", "ignore") + mark
-

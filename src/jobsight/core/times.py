@@ -28,7 +28,7 @@ def epoch_ms(at: float | str) -> int:
 
 
 def happened_ms(at: float | str | None, accept_ms: int) -> int:
-    """When a report's fact happened, in ms UTC: its own time where it has one (clamped when it lies far ahead), else its acceptance."""
+    """When a reported fact happened, ms UTC: the report's own time (clamped when it lies far ahead), else its acceptance."""
     if at is None:
         return accept_ms
     own_ms = epoch_ms(at)

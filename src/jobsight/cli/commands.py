@@ -1,0 +1,65 @@
+"""The table of commands, and how one is run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+from typing_extensions import override
+
+from jobsight import __version__
+from jobsight.errors import JobsightError
+
+COMMANDS: Final = {
+    "node": "jobsight.cli.node",
+}
+"""Command -> the module that holds it, in an object named `command`."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jobsight")
+def jobsight() -> None:
+    """Jobsight watches jobs of every kind, and says when one has failed for good or has gone silent."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command; errors that operators can mend are one line on stderr, and the exit code says which kind they are."""
+    try:
+        result = jobsight.main(list(words), prog_name="jobsight", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except JobsightError as error:
+        complain(str(error))
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def complain(text: str) -> None:
+    """One line on stderr, under the program's name."""
+    sys.stderr.write(f"jobsight: {text}\n")
+    sys.stderr.flush()

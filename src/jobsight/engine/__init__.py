@@ -1,0 +1,1 @@
+"""The shell around the core: what is submitted is stored, applied and answered, in that order."""

@@ -1,0 +1,259 @@
+"""
+The writer: submit -> append -> apply -> answer, in order.
+
+Two threads share the work. The owner (the transport's thread) decodes, applies and answers; the log thread joins what
+waits into one batch and makes it durable. The next batch is written while the last one is applied; nothing is reordered,
+and nothing is applied or answered before it is stored.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final, cast
+
+from msgspec import Struct
+
+from jobsight.core.alert import Alert
+from jobsight.core.apply import apply, apply_internal
+from jobsight.core.events import Batch, Event, InternalEvent
+from jobsight.core.state import State
+from jobsight.engine.ports import ReadModel
+from jobsight.engine.recovery import encode_internal, fetch_jobs
+from jobsight.errors import StorageError, StorageFullError
+from jobsight.logs.base import BatchKind, Entry, Head, Log
+from jobsight.protocol.codec import Chunk
+from jobsight.protocol.messages import AnyQuery, Init
+from jobsight.protocol.refusals import Code, Refusal
+from jobsight.protocol.session import Answer, Outcome
+
+GROUP_EVENTS_MAX: Final = 16_384
+"""Reports that are joined into one batch."""
+
+FLUSH_EVENTS: Final = 16_384
+"""Unflushed events at which the view is brought up to date at once."""
+
+FLUSH_MS: Final = 200
+"""Age of the oldest unflushed event at which the view is brought up to date."""
+
+LAG_EVENTS_MAX: Final = 20_000
+"""While the view cannot be written, reports are refused before it lags by more events than this."""
+
+FLUSH_RETRY_MS: Final = 1_000
+"""How long a flush that found no room waits before it is tried again."""
+
+_FULL: Final = Refusal(code=Code.TEMPORARILY_UNAVAILABLE, text="the store is full; nothing was stored, try again later")
+_LAGS: Final = Refusal(
+    code=Code.TEMPORARILY_UNAVAILABLE, text="the view cannot be written; nothing was stored, try again later"
+)
+_UNKNOWN: Final = Refusal(
+    code=Code.CRASH, text="an I/O error of the log: whether this was stored is known after the next start"
+)
+
+Deliver = Callable[[Outcome], None]
+
+
+class _Submission(Struct, gc=False):
+    chunk: Chunk
+    deliver: Deliver
+
+
+class _Group(Struct, gc=False):
+    """Submissions that were stored together; `head` is None where there was nothing to store."""
+
+    submissions: list[_Submission]
+    accept_ms: int = 0
+    head: Head | None = None
+    failure: Refusal | None = None
+
+
+class Writer:
+    """
+    Brings reports into the log and the state, and answers.
+
+    Args:
+        log: Where batches become durable.
+        view: Where changes are flushed to; also answers for jobs that are not in memory.
+        state: As recovered; the writer is the only one to change it.
+        clock_ms: Wall time, ms since the epoch, UTC.
+        answer: Answers a query from the state.
+        wake: Told from the log thread that `settle` has something to do; None stores and settles within `submit`.
+        on_alerts: Told, after the commit, which alerts were opened, counted up or resolved.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        view: ReadModel,
+        state: State,
+        clock_ms: Callable[[], int],
+        answer: Callable[[AnyQuery], Answer],
+        wake: Callable[[], None] | None,
+        on_alerts: Callable[[list[Alert]], None] = lambda _: None,
+    ) -> None:
+        self.state: Final = state
+        self.in_flight = 0
+        self.broken: StorageError | None = None
+        self._log: Final = log
+        self._view: Final = view
+        self._clock_ms: Final = clock_ms
+        self._answer: Final = answer
+        self._wake: Final = wake
+        self._on_alerts: Final = on_alerts
+        self._head: Head = log.head()
+        self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
+        self._stored: deque[_Group] = deque()
+        self._refuses: Refusal | None = None
+        self._unflushed_since_ms: int | None = None
+        self._thread: threading.Thread | None = None
+        if wake is not None:
+            self._thread = threading.Thread(target=self._run, name="jobsight-log", daemon=True)
+            self._thread.start()
+
+    def submit(self, chunk: Chunk, deliver: Deliver) -> None:
+        """Hand in a chunk. `deliver` is called by `settle`, in the order of submission, once its reports are stored."""
+        self.in_flight += 1
+        if self._thread is None:
+            self._stored.append(self._commit([_Submission(chunk, deliver)]))
+            self.settle()
+        else:
+            self._waiting.put(_Submission(chunk, deliver))
+
+    def settle(self) -> None:
+        """Apply and answer what was stored since the last call. Called by the owner only."""
+        while self._stored:
+            group = self._stored.popleft()
+            self._apply_group(group)
+        if self.state.changes.events and self._unflushed_since_ms is None:
+            self._unflushed_since_ms = self._clock_ms()
+        if self.state.changes.events >= FLUSH_EVENTS:
+            self.flush()
+
+    def record(self, events: list[InternalEvent]) -> None:
+        """Store and apply events of the monitor itself, at once. Nothing may be in flight."""
+        entry = Entry(
+            accept_ms=self._clock_ms(), kind=BatchKind.INTERNAL, count=len(events), payload=encode_internal(events)
+        )
+        self._head = self._log.append([entry])[-1]
+        batch = Batch(
+            seq=self._head.seq,
+            accept_ms=entry.accept_ms,
+            sources=[None] * len(events),
+            events=cast("list[Event]", events),
+        )
+        self._on_alerts(apply_internal(self.state, batch).alerts)
+
+    def flush_due_ms(self) -> int | None:
+        """In how many milliseconds the view wants to be brought up to date; None while it is."""
+        if self._unflushed_since_ms is None:
+            return None
+        return max(0, self._unflushed_since_ms + FLUSH_MS - self._clock_ms())
+
+    def flush(self) -> None:
+        """Bring the view up to date. Where that fails, reports are refused before the view lags too far, until it works."""
+        try:
+            self._view.flush(self.state, self._head.checksum)
+        except (StorageFullError, StorageError):
+            self._refuses = _LAGS if self.state.changes.events >= FLUSH_EVENTS else None
+            self._unflushed_since_ms = self._clock_ms() + FLUSH_RETRY_MS - FLUSH_MS
+        else:
+            self._refuses = None
+            self._unflushed_since_ms = None
+
+    def close(self) -> None:
+        """Store, apply and answer what is in flight, flush, and end the log thread. A second call does nothing."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+        self.settle()
+        if self.broken is None and self.state.changes.events:
+            self.flush()
+
+    def _run(self) -> None:
+        """The log thread: join what waits, store it, say so."""
+        wake = cast("Callable[[], None]", self._wake)
+        while (first := self._waiting.get()) is not None:
+            submissions = [first]
+            events = len(first.chunk.reports)
+            is_last = False
+            while events < GROUP_EVENTS_MAX and not self._waiting.empty():
+                further = self._waiting.get()
+                if further is None:
+                    is_last = True
+                    break
+                submissions.append(further)
+                events += len(further.chunk.reports)
+            self._stored.append(self._commit(submissions))
+            wake()
+            if is_last:
+                return
+
+    def _commit(self, submissions: list[_Submission]) -> _Group:
+        """Store the reports of some submissions as one batch."""
+        payload = b"".join([one.chunk.payload for one in submissions])
+        group = _Group(submissions, accept_ms=self._clock_ms())
+        if not payload:
+            return group
+        if self.broken is not None or self._refuses is not None:
+            group.failure = _UNKNOWN if self.broken is not None else self._refuses
+            return group
+        count = sum(len(one.chunk.reports) for one in submissions)
+        entry = Entry(accept_ms=group.accept_ms, kind=BatchKind.REPORTS, count=count, payload=payload)
+        try:
+            group.head = self._log.append([entry])[-1]
+        except StorageFullError:
+            group.failure = _FULL
+        except StorageError as error:
+            self.broken = error
+            group.failure = _UNKNOWN
+        return group
+
+    def _apply_group(self, group: _Group) -> None:
+        batch: Batch | None = None
+        if group.head is not None:
+            self._head = group.head
+            chunks = [one.chunk for one in group.submissions]
+            batch = Batch(
+                seq=group.head.seq,
+                accept_ms=group.accept_ms,
+                sources=chunks[0].sources if len(chunks) == 1 else [s for one in chunks for s in one.sources],
+                events=cast(
+                    "list[Event]",
+                    chunks[0].reports if len(chunks) == 1 else [r for one in chunks for r in one.reports],
+                ),
+            )
+            fetch_jobs(self.state, self._view, batch)
+        base = 0
+        for one in group.submissions:
+            outcome = self._apply_chunk(one.chunk, batch, base)
+            outcome.failure = group.failure
+            if batch is not None:
+                base += len(one.chunk.reports)
+            self.in_flight -= 1
+            one.deliver(outcome)
+
+    def _apply_chunk(self, chunk: Chunk, batch: Batch | None, base: int) -> Outcome:
+        """Apply one submission's reports; a query in between sees those before it."""
+        retrying: dict[int, int] = {}
+        answers: list[Answer] = []
+        upto = base
+
+        def advance(position: int) -> None:
+            nonlocal upto
+            if batch is not None and position > upto:
+                applied = apply(self.state, batch, upto, position)
+                retrying.update(applied.retrying)
+                if applied.alerts:
+                    self._on_alerts(applied.alerts)
+                upto = position
+
+        for aside in chunk.asides:
+            if not isinstance(aside.item, Refusal | Init):
+                advance(base + aside.position)
+                answers.append(self._answer(aside.item))
+        advance(base + len(chunk.reports))
+        return Outcome(base=base, retrying=retrying, answers=answers)

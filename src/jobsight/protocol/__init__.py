@@ -1,0 +1,1 @@
+"""The wire: JSON messages, one a line. Bytes become reports, queries and refusals; outcomes become replies."""

@@ -1,0 +1,264 @@
+"""
+Blocks of lines into chunks of reports, and what stands between them.
+
+Two roads lead to the same result. Whole slices go through typed decoders that take no unknown field, so that what they
+accept needs no second look but at ids, labels and times. A slice that they do not take is read line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+import msgspec
+from msgspec import Struct, field
+
+from jobsight.core.events import AnyReport
+from jobsight.protocol.framing import Overlong
+from jobsight.protocol.limits import KNOWN_IDS_MAX, LINE_BYTES_MAX, SLICE_BYTES
+from jobsight.protocol.messages import (
+    REPORT_TYPES,
+    AnyQuery,
+    Message,
+    decoder_of_bodies,
+    decoder_of_envelopes,
+)
+from jobsight.protocol.reading import Read, depth_change, read_line
+from jobsight.protocol.refusals import Code, Refusal, refusal
+from jobsight.protocol.validation import job_id_fault, labels_fault, time_fault
+
+
+class Aside(Struct, frozen=True, gc=False):
+    """A query or a refusal, and its place: before the report of that index."""
+
+    position: int
+    source: str | None
+    item: AnyQuery | Refusal
+
+
+class Chunk(Struct, kw_only=True, gc=False):
+    """
+    What was read at once.
+
+    Attributes:
+        payload: The lines of the reports as they came, each closed by a newline; what goes into the log.
+        sources: Who sent each report; None for a bare body, or an envelope without `src`.
+        reports: In order.
+        asides: Queries and refusals, in order.
+    """
+
+    payload: bytes = b""
+    sources: list[str | None] = field(default_factory=list)
+    reports: list[AnyReport] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
+
+
+class Codec:
+    """Reads one connection's lines, or the log's. Keeps a message that is printed over several lines until it is whole."""
+
+    def __init__(self) -> None:
+        self._known_ids: set[str] = set()
+        self._are_bodies_bare = False
+        self._fragment: list[bytes] = []
+        self._fragment_bytes = 0
+        self._fragment_depth = 0
+
+    def read(self, parts: Sequence[bytes | Overlong]) -> Chunk:
+        """Read what `LineReader` handed out."""
+        chunk = Chunk()
+        payloads: list[bytes] = []
+        for part in parts:
+            if isinstance(part, Overlong):
+                text = f"line: expected at most {LINE_BYTES_MAX} bytes"
+                self._add_refusal(chunk, refusal(Code.MALFORMED_REQUEST, text, is_anonymous=True))
+                continue
+            for block in _slices(part):
+                if self._fragment or not self._read_slice(block, chunk, payloads):
+                    self._read_lines(block, chunk, payloads)
+        chunk.payload = b"".join(payloads) if len(payloads) != 1 else payloads[0]
+        return chunk
+
+    def finish(self) -> bytes:
+        """The end of the stream: what is left of a message that never became whole, for the record."""
+        fragment = b" ".join(self._fragment)
+        self._drop_fragment()
+        return fragment
+
+    def _read_slice(self, block: bytes, chunk: Chunk, payloads: list[bytes]) -> bool:
+        """Take a slice at once. False, with nothing taken, where any line of it wants a closer look."""
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+        messages = self._decode_slice(block)
+        if messages is None or not _is_object_a_line(block, len(messages[1])):
+            return False
+        sources, bodies = messages
+        if not set(map(type, bodies)) <= REPORT_TYPES:
+            return self._take_mixed(block, sources, bodies, chunk, payloads)
+        reports = cast("list[AnyReport]", bodies)
+        if not self._are_good(reports):
+            return False
+        chunk.sources += sources
+        chunk.reports += reports
+        payloads.append(block)
+        return True
+
+    def _decode_slice(self, block: bytes) -> tuple[list[str | None], list[Message]] | None:
+        """Decode a slice as envelopes or as bare bodies, whichever the last one was first."""
+        for _ in range(2):
+            try:
+                if self._are_bodies_bare:
+                    bodies = cast("list[Message]", decoder_of_bodies.decode_lines(block))
+                    return [None] * len(bodies), bodies
+                envelopes = decoder_of_envelopes.decode_lines(block)
+                return [one.src for one in envelopes], [one.body for one in envelopes]
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._are_bodies_bare = not self._are_bodies_bare
+        return None
+
+    def _take_mixed(
+        self,
+        block: bytes,
+        sources: list[str | None],
+        bodies: list[Message],
+        chunk: Chunk,
+        payloads: list[bytes],
+    ) -> bool:
+        """Take a slice that holds queries: they are answered in their place, and cut out of what is stored."""
+        reports = [body for body in bodies if type(body) in REPORT_TYPES]
+        if not self._are_good(cast("list[AnyReport]", reports)):
+            return False
+        lines = block.split(b"\n")
+        stored: list[bytes] = []
+        for source, body, line in zip(sources, bodies, lines, strict=False):
+            if type(body) in REPORT_TYPES:
+                chunk.sources.append(source)
+                chunk.reports.append(cast("AnyReport", body))
+                stored.append(line)
+            else:
+                chunk.asides.append(Aside(len(chunk.reports), source, cast("AnyQuery", body)))
+        if stored:
+            stored.append(b"")
+            payloads.append(b"\n".join(stored))
+        return True
+
+    def _are_good(self, reports: list[AnyReport]) -> bool:
+        """What the typed decoders cannot check. An id is looked at once, not with every report."""
+        known = self._known_ids
+        unknown = {report.job_id for report in reports} - known
+        if unknown:
+            if any(job_id_fault(job_id) is not None for job_id in unknown):
+                return False
+            if len(known) + len(unknown) > KNOWN_IDS_MAX:
+                known.clear()
+            known |= unknown
+        for report in reports:
+            if report.at is not None and type(report.at) is not int and time_fault(report.at) is not None:
+                return False
+            if report.labels is not None and labels_fault(report.labels) is not None:
+                return False
+        return True
+
+    def _read_lines(self, block: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
+        """Read a slice line by line; only the bad lines are refused."""
+        for line in block[:-1].split(b"\n"):
+            stripped = line.strip(b" \t\r")
+            if self._fragment:
+                self._continue(stripped, chunk, payloads)
+            elif stripped:
+                self._read_line(stripped, chunk, payloads)
+
+    def _read_line(self, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
+        read = self._decode_line(line) or read_line(line)
+        if isinstance(read.message, Refusal) and read.message.is_anonymous and line.startswith(b"{"):
+            change = depth_change(line)
+            if change is not None and change[0] > 0:
+                self._fragment = [line]
+                self._fragment_bytes = len(line)
+                self._fragment_depth = change[0]
+                return
+        self._add(read, line, chunk, payloads)
+
+    def _decode_line(self, line: bytes) -> Read | None:
+        """The typed road for one line; None where it does not take the line."""
+        found = self._decode_slice(line + b"\n")
+        if found is None or len(found[1]) != 1 or not line.endswith(b"}"):
+            return None
+        (source,), (message,) = found
+        if type(message) in REPORT_TYPES and not self._are_good([cast("AnyReport", message)]):
+            return None
+        return Read(source, message)
+
+    def _continue(self, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
+        """One more line of a message that is printed over several lines, unless it is a whole message itself."""
+        if line.startswith(b"{") and line.endswith(b"}"):
+            read = self._decode_line(line) or read_line(line)
+            if read.message is None or not isinstance(read.message, Refusal):
+                self._refuse_fragment(chunk, "line: expected the rest of a JSON object, got another message")
+                self._add(read, line, chunk, payloads)
+                return
+        change = depth_change(line)
+        self._fragment.append(line)
+        self._fragment_bytes += len(line) + 1
+        if self._fragment_bytes > LINE_BYTES_MAX:
+            self._refuse_fragment(chunk, f"line: expected at most {LINE_BYTES_MAX} bytes")
+        elif change is None:
+            self._refuse_fragment(chunk, "line: expected the rest of a JSON object, got a string without its end")
+        else:
+            self._fragment_depth += change[0]
+            if self._fragment_depth <= 0:
+                whole = b" ".join(self._fragment)
+                self._drop_fragment()
+                self._add(self._decode_line(whole) or read_line(whole), whole, chunk, payloads)
+
+    def _refuse_fragment(self, chunk: Chunk, text: str) -> None:
+        self._drop_fragment()
+        self._add_refusal(chunk, refusal(Code.MALFORMED_REQUEST, text, is_anonymous=True))
+
+    def _drop_fragment(self) -> None:
+        self._fragment, self._fragment_bytes, self._fragment_depth = [], 0, 0
+
+    def _add(self, read: Read, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
+        message = read.message
+        if message is None:
+            return
+        if type(message) in REPORT_TYPES:
+            chunk.sources.append(read.source)
+            chunk.reports.append(cast("AnyReport", message))
+            payloads.append(line + b"\n")
+        else:
+            chunk.asides.append(Aside(len(chunk.reports), read.source, cast("AnyQuery | Refusal", message)))
+
+    def _add_refusal(self, chunk: Chunk, why: Refusal) -> None:
+        chunk.asides.append(Aside(len(chunk.reports), None, why))
+
+
+_JOINT: Final = b"}\n{"
+
+
+def _is_object_a_line(block: bytes, messages: int) -> bool:
+    """
+    Whether a slice that decoded into `messages` objects holds exactly one a line.
+
+    The typed decoder takes two objects on a line, and one over two lines, without a word. In valid JSON a line break
+    between `}` and `{` can stand between two objects only.
+    """
+    return (
+        block.startswith(b"{")
+        and block.endswith(b"}\n")
+        and block.count(_JOINT) == messages - 1
+        and block.count(b"\n") == messages
+    )
+
+
+def _slices(block: bytes) -> list[bytes]:
+    """A block of lines in slices of about `SLICE_BYTES`."""
+    size = len(block)
+    if size <= SLICE_BYTES:
+        return [block]
+    slices: list[bytes] = []
+    start = 0
+    while start < size:
+        end = block.find(b"\n", start + SLICE_BYTES) + 1 or size
+        slices.append(block[start:end])
+        start = end
+    return slices

@@ -1,0 +1,128 @@
+"""One line, whatever it holds: a message, or words about why it is none. The general road beside the typed decoders."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from msgspec import UNSET, Struct, UnsetType
+
+from jobsight.protocol.limits import NESTING_MAX
+from jobsight.protocol.messages import Message
+from jobsight.protocol.refusals import Code, Refusal, refusal, shown
+from jobsight.protocol.validation import MESSAGES, msg_id_fault, read_fields
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
+
+
+class Read(Struct, frozen=True, gc=False):
+    """What a line holds, and who sent it; `message` is None for a line that wants no answer (a reply of somebody else)."""
+
+    source: str | None
+    message: Message | Refusal | None
+
+
+def _malformed(text: str) -> Read:
+    return Read(None, refusal(Code.MALFORMED_REQUEST, text, is_anonymous=True))
+
+
+def depth_change(line: bytes) -> tuple[int, int] | None:
+    """
+    How a line changes the nesting of brackets, minding strings.
+
+    Returns:
+        (nesting after the line, deepest nesting within it), both relative to its start; None where a string is left open.
+    """
+    bare = _STRING.sub(b"", line)
+    if b'"' in bare:
+        return None
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return depth, deepest
+
+
+def read_line(line: bytes) -> Read:
+    """Read one line without its newline. Never raises: what is no message becomes a refusal."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return _malformed(f"line: expected UTF-8, got an invalid byte at position {error.start}")
+    if line.count(b"[") + line.count(b"{") > NESTING_MAX:
+        change = depth_change(line)
+        if change is None or change[1] > NESTING_MAX:
+            return _malformed(f"line: expected at most {NESTING_MAX} levels of nesting")
+    try:
+        message = json.loads(text, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(message, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return _malformed(f"line: expected one JSON object, got more from position {error.pos} on")
+        return _malformed(f"line: expected a JSON object, got malformed JSON at position {error.pos}")
+    except UnicodeEncodeError:
+        return _malformed("line: expected whole Unicode characters, got a lone surrogate escape")
+    except (ValueError, RecursionError):
+        return _malformed("line: expected a JSON object, got a number that JSON does not know or that is too long")
+    if not isinstance(message, dict):
+        return _malformed(f"line: expected a JSON object, got {shown(message)}")
+    return _read_message(message)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _read_message(message: dict[str, Any]) -> Read:
+    """Tell an envelope from a bare body."""
+    if "body" not in message or isinstance(message.get("type"), str):
+        return Read(None, _read_body(message))
+    for name in ("src", "dest"):
+        value = message.get(name)
+        if value is not None and not isinstance(value, str):
+            body = message["body"]
+            answer_to = _msg_id(body)[0] if isinstance(body, dict) else UNSET
+            text = f"{name}: expected a string, got {shown(value)}"
+            return Read(None, refusal(Code.MALFORMED_REQUEST, text, in_reply_to=answer_to))
+    source = message.get("src")
+    body = message["body"]
+    if not isinstance(body, dict):
+        return Read(source, refusal(Code.MALFORMED_REQUEST, f"body: expected an object, got {shown(body)}"))
+    return Read(source, _read_body(body))
+
+
+def _msg_id(body: dict[str, Any]) -> tuple[int | UnsetType, str | None]:
+    """A body's message number where it has a good one; else what is wrong with it. Null counts as absent."""
+    value = body.get("msg_id")
+    if value is None:
+        return UNSET, None
+    fault = msg_id_fault(value)
+    return (UNSET, fault) if fault is not None else (value, None)
+
+
+def _read_body(body: dict[str, Any]) -> Message | Refusal | None:
+    if body.get("in_reply_to") is not None:
+        return None
+    msg_id, fault = _msg_id(body)
+    if fault is not None:
+        return refusal(Code.MALFORMED_REQUEST, f"body.msg_id: {fault}, got {shown(body['msg_id'])}")
+    kind = body.get("type")
+    if not isinstance(kind, str):
+        came = shown(kind) if "type" in body else "nothing"
+        return refusal(Code.MALFORMED_REQUEST, f"body.type: expected a string, got {came}", in_reply_to=msg_id)
+    fields = MESSAGES.get(kind)
+    if fields is None:
+        text = f"body.type: expected one of {', '.join(MESSAGES)}; got {shown(kind)}"
+        return refusal(Code.NOT_SUPPORTED, text, in_reply_to=msg_id)
+    values = read_fields(fields, body)
+    if isinstance(values, tuple):
+        name, fault, value = values
+        came = "nothing" if name not in body else shown(value)
+        path, separator, rest = fault.partition(": ") if fault.startswith(".") else ("", ": ", fault)
+        came_text = "" if ", got " in rest else f", got {came}"
+        text = f"body.{name}{path}{separator}{rest}{came_text}"
+        return refusal(Code.MALFORMED_REQUEST, text, in_reply_to=msg_id)
+    return fields.type(msg_id=msg_id, **values)

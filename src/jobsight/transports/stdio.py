@@ -1,0 +1,157 @@
+"""The node on stdin and stdout: one thread reads, applies and answers, and never waits for a fuller batch."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from jobsight.engine.writer import Writer
+from jobsight.errors import StorageError
+from jobsight.protocol.codec import Chunk
+from jobsight.protocol.session import Outcome, Session
+
+READ_BYTES: Final = 256 * 1024
+"""Read at once; what has come in is never waited for."""
+
+IN_FLIGHT_MAX: Final = 8
+"""Chunks that may wait for the log; above that, reading stops."""
+
+STOP_SECONDS_MAX: Final = 9
+"""After a signal: time for committing, answering and flushing, before the node ends all the same."""
+
+
+class OutputGone(StorageError):
+    """The reader of stdout is gone, or stdout cannot be written."""
+
+
+class Waker:
+    """A pipe by which another thread, or a signal, ends a wait."""
+
+    def __init__(self) -> None:
+        self.read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self.read_fd, False)
+        os.set_blocking(self._write_fd, False)
+
+    def wake(self) -> None:
+        """End the wait. Safe from any thread and from a signal handler."""
+        try:
+            os.write(self._write_fd, b"\0")
+        except BlockingIOError:
+            return
+
+    def drain(self) -> None:
+        """Forget the calls so far."""
+        try:
+            os.read(self.read_fd, 4096)
+        except BlockingIOError:
+            return
+
+
+class StdioNode:
+    """
+    Serves one session on two file descriptors until the input ends, a signal comes, or the output is gone.
+
+    Args:
+        writer: Built with `waker.wake`, or without a log thread.
+        session: Reads the input and words the replies.
+        complain: Writes one line to stderr.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        session: Session,
+        waker: Waker,
+        complain: Callable[[str], None],
+        *,
+        input_fd: int = 0,
+        output_fd: int = 1,
+    ) -> None:
+        self._writer = writer
+        self._session = session
+        self._waker = waker
+        self._complain = complain
+        self._input_fd = input_fd
+        self._output_fd = output_fd
+        self._is_stopping = False
+        self._is_output_gone = False
+
+    def serve(self) -> None:
+        """
+        Read, answer, flush, until the end; returns when everything that was read is stored, answered and flushed.
+
+        Raises:
+            OutputGone: What was read is stored, but stdout did not take the replies.
+            StorageError: The log could not be written; the outcome of the last batch is unknown.
+        """
+        poller = select.poll()
+        poller.register(self._waker.read_fd, select.POLLIN)
+        is_reading = False
+        is_open = True
+        while is_open and not self._is_stopping and self._writer.broken is None and not self._is_output_gone:
+            wants_input = self._writer.in_flight < IN_FLIGHT_MAX
+            if wants_input != is_reading:
+                if wants_input:
+                    poller.register(self._input_fd, select.POLLIN)
+                else:
+                    poller.unregister(self._input_fd)
+                is_reading = wants_input
+            ready = dict(poller.poll(self._writer.flush_due_ms()))
+            if self._waker.read_fd in ready:
+                self._waker.drain()
+                self._writer.settle()
+            if self._input_fd in ready:
+                is_open = self._read()
+            if self._writer.flush_due_ms() == 0:
+                self._writer.flush()
+        if not is_open:
+            self._submit(self._session.finish())
+        self._writer.close()
+        if self._writer.broken is not None:
+            raise self._writer.broken
+        if self._is_output_gone:
+            raise OutputGone("stdout is gone: what was read is stored, but its replies could not be written")
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: stop reading, then end in good order; a second signal ends at once."""
+        if self._is_stopping:
+            os._exit(128 + number)
+        self._is_stopping = True
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(74))
+        signal.alarm(STOP_SECONDS_MAX)
+        self._waker.wake()
+
+    def _read(self) -> bool:
+        """Read once; False at the end of the input."""
+        try:
+            data = os.read(self._input_fd, READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            self._complain(f"stdin cannot be read ({error.strerror}); ending as at its end")
+            return False
+        if not data:
+            return False
+        self._submit(self._session.feed(data))
+        return True
+
+    def _submit(self, chunk: Chunk) -> None:
+        if chunk.reports or chunk.asides:
+            self._writer.submit(chunk, lambda outcome: self._answer(chunk, outcome))
+
+    def _answer(self, chunk: Chunk, outcome: Outcome) -> None:
+        replies = memoryview(self._session.replies(chunk, outcome))
+        while replies and not self._is_output_gone:
+            try:
+                replies = replies[os.write(self._output_fd, replies) :]
+            except BlockingIOError:
+                select.select([], [self._output_fd], [])
+            except OSError as error:
+                self._is_output_gone = True
+                if error.errno != errno.EPIPE:
+                    self._complain(f"stdout cannot be written: {error.strerror}")
