@@ -39,8 +39,10 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         seq: Its place, from 1, without gaps.
+        accept_ms, kind, count: As in `Entry`.
         rules_version: The version of the rules of `apply` under which it was accepted.
-        checksum: blake2b-128 over the previous checksum, the header and the stored payload.
+        payload: The lines as accepted, uncompressed.
+        checksum: blake2b-128 over the previous checksum, the header and the payload as it is stored.
     """
 
     seq: int
@@ -59,25 +61,21 @@ class Head(Struct, frozen=True, kw_only=True):
     checksum: bytes
 
 
-class Log(Protocol):
-    """
-    What a log must do. One process appends; `testing` holds the conformance suite that every log passes.
-
-    Errors: `StorageFullError` when nothing of the call was stored for want of room, `StorageError` when the outcome
-    is unknown, `DataError` when what was read is damaged.
-    """
+class LogReader(Protocol):
+    """The reading side of a log. Every call may come from another thread than the one that appends."""
 
     @property
     def log_id(self) -> str:
         """The identity of this log, made when it was created; 32 hex digits."""
         ...
 
-    def append(self, entries: Sequence[Entry]) -> list[Head]:
-        """Store entries, all or none, in one transaction; durable when it returns. Answers where each one stands."""
-        ...
-
     def read(self, after_seq: int = 0) -> Iterator[Record]:
-        """The records after a place, in order, each verified against the chain."""
+        """
+        The records after a place, in order, each verified against the chain, up to the end as it is when it is reached.
+
+        Raises:
+            DataError: What comes next is damaged; all before it was sound.
+        """
         ...
 
     def record(self, seq: int) -> Record | None:
@@ -94,4 +92,17 @@ class Log(Protocol):
 
     def close(self) -> None:
         """Release the files; a second call does nothing."""
+        ...
+
+
+class Log(LogReader, Protocol):
+    """
+    What a log must do. One process appends; `testing` holds the conformance suite that every log passes.
+
+    Errors: `StorageFullError` when nothing of the call was stored for want of room, `StorageError` when the outcome
+    is unknown (the log then takes nothing more), `DataError` when what was read is damaged.
+    """
+
+    def append(self, entries: Sequence[Entry]) -> list[Head]:
+        """Store entries, all or none, in one transaction; durable when it returns. Answers where each one stands."""
         ...
