@@ -78,30 +78,49 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
         What the replies and the dispatcher need to know beyond the reports themselves.
     """
     applied = Applied()
-    jobs, changes = state.jobs, state.changes
+    jobs, dirty = state.jobs, state.changes.jobs
     events, sources, at_ms = cast("list[AnyReport]", batch.events), batch.sources, batch.accept_ms
     if stop is None:
         stop = len(events)
     place = batch.seq << 20
     for index in range(start, stop):
         event = events[index]
-        source = sources[index]
         job = jobs.get(event.job_id)
         if job is None:
             job = new_job(state, event.job_id, at_ms)
-        elif (job.last_event == event or job.last_digest) and _is_repeat(job, event, source):
+        elif (job.last_event == event or job.last_digest) and _is_repeat(job, event, sources[index]):
             _hear_again(state, job, event, applied, index, at_ms)
             continue
         if not job.is_dirty:
             job.is_dirty = True
-            changes.jobs.append(job)
+            dirty.append(job)
         job.updated_ms = at_ms
-        job.events += 1
         job.refs.append(place | index)
         job.last_event = event
-        job.last_source = source
-        _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
-    changes.events += stop - start
+        job.last_source = sources[index]
+        # For speed alone: most reports only move the progress of a job that stands where it stood. What this takes,
+        # `_on_update` would treat alike; a property test holds the two together.
+        if (
+            type(event) is StatusUpdate
+            and event.status == job.status
+            and event.at is None
+            and event.task is None
+            and event.queue is None
+            and event.host is None
+            and event.labels is None
+            and event.attempt is None
+            and event.max_retries is None
+            and event.message is None
+        ):
+            progress = event.progress
+            if progress is not UNSET and progress is not None:
+                job.progress = progress
+                if progress > job.progress_max:
+                    job.progress_max = progress
+                    job.moved_ms = at_ms
+        else:
+            _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
+    state.changes.events += stop - start
     state.applied_seq = batch.seq
     return applied
 
@@ -296,7 +315,6 @@ def _pass_deadline(state: State, event: DeadlinePassed, batch: Batch, index: int
     if not job.is_dirty:
         job.is_dirty = True
         state.changes.jobs.append(job)
-    job.events += 1
     job.refs.append(batch.seq << 20 | index)
     stand(state, job, LOST, batch.accept_ms)
     count_end(rollup_for(state, job, None, batch.accept_ms), LOST)

@@ -102,7 +102,7 @@ class Job(Struct, gc=False, kw_only=True):
         moved_ms: When its progress last reached a new maximum or its status changed (the stall clock).
         end_at_ms: The own time that the report of its end carried, if any; with `end_host`, what decides lateness.
         is_end_told_by_update: Its end came as a status word; a `job_completed` or `job_failed` that follows tells of the same end.
-        events: How many events it has had; `refs` are those since the last flush, packed as `seq << 20 | index`.
+        events_stored: How many events it had up to the last flush; `refs` are those since, packed as `seq << 20 | index`.
         last_digest: Digest of the last event, once it was flushed; before that the event itself is kept.
         alert_id: The open alert on which its failure is counted.
         counters: The counters of its (task, queue).
@@ -133,7 +133,7 @@ class Job(Struct, gc=False, kw_only=True):
     end_at_ms: int | None = None
     end_host: str | None = None
     is_end_told_by_update: bool = False
-    events: int = 0
+    events_stored: int = 0
     refs: array[int] = field(default_factory=lambda: array("Q"))
     last_source: str | None = None
     last_event: AnyReport | None = None

@@ -95,7 +95,7 @@ class Codec:
         if not set(map(type, bodies)) <= REPORT_TYPES:
             return self._take_mixed(block, sources, bodies, chunk, payloads)
         reports = cast("list[AnyReport]", bodies)
-        if not self._are_good(reports):
+        if not self._are_good(reports, block):
             return False
         chunk.sources += sources
         chunk.reports += reports
@@ -125,23 +125,34 @@ class Codec:
     ) -> bool:
         """Take a slice that holds queries: they are answered in their place, and cut out of what is stored."""
         reports = [body for body in bodies if type(body) in REPORT_TYPES]
-        if not self._are_good(cast("list[AnyReport]", reports)):
+        if not self._are_good(cast("list[AnyReport]", reports), block):
             return False
         lines = block.split(b"\n")
-        stored: list[bytes] = []
-        for source, body, line in zip(sources, bodies, lines, strict=False):
+        start = 0
+        for index, body in enumerate(bodies):
             if type(body) in REPORT_TYPES:
-                chunk.sources.append(source)
-                chunk.reports.append(cast("AnyReport", body))
-                stored.append(line)
-            else:
-                chunk.asides.append(Aside(len(chunk.reports), source, cast("AnyQuery", body)))
-        if stored:
-            stored.append(b"")
-            payloads.append(b"\n".join(stored))
+                continue
+            self._take_run(bodies[start:index], sources[start:index], lines[start:index], chunk, payloads)
+            chunk.asides.append(Aside(len(chunk.reports), sources[index], cast("AnyQuery", body)))
+            start = index + 1
+        self._take_run(bodies[start:], sources[start:], lines[start:-1], chunk, payloads)
         return True
 
-    def _are_good(self, reports: list[AnyReport]) -> bool:
+    def _take_run(
+        self,
+        bodies: list[Message],
+        sources: list[str | None],
+        lines: list[bytes],
+        chunk: Chunk,
+        payloads: list[bytes],
+    ) -> None:
+        """Take reports that follow each other."""
+        if bodies:
+            chunk.reports += cast("list[AnyReport]", bodies)
+            chunk.sources += sources
+            payloads.append(b"\n".join((*lines, b"")))
+
+    def _are_good(self, reports: list[AnyReport], block: bytes) -> bool:
         """What the typed decoders cannot check. An id is looked at once, not with every report."""
         known = self._known_ids
         unknown = {report.job_id for report in reports} - known
@@ -151,6 +162,8 @@ class Codec:
             if len(known) + len(unknown) > KNOWN_IDS_MAX:
                 known.clear()
             known |= unknown
+        if b'"at"' not in block and b'"labels"' not in block and b"\\" not in block:
+            return True
         for report in reports:
             if report.at is not None and type(report.at) is not int and time_fault(report.at) is not None:
                 return False
@@ -184,7 +197,7 @@ class Codec:
         if found is None or len(found[1]) != 1 or not line.endswith(b"}"):
             return None
         (source,), (message,) = found
-        if type(message) in REPORT_TYPES and not self._are_good([cast("AnyReport", message)]):
+        if type(message) in REPORT_TYPES and not self._are_good([cast("AnyReport", message)], line):
             return None
         return Read(source, message)
 
