@@ -60,6 +60,7 @@ def forget_changes(state: State) -> None:
     for job in changes.jobs:
         job.is_dirty = False
         job.is_stored = True
+        job.events_stored += len(job.refs)
         del job.refs[:]
         if job.ended_ms is not None:
             state.jobs.pop(job.job_id, None)
