@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from msgspec import Struct
 
 from jobsight.core.apply import RULES_VERSION
 from jobsight.core.events import SettingsChanged
+from jobsight.core.state import State
 from jobsight.engine.answers import Answers
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
 from jobsight.engine.writer import Writer
+from jobsight.errors import DamagedViewError
 from jobsight.logs.base import Log
 from jobsight.logs.memory import MemoryLog
 from jobsight.protocol.session import ReplyForm, Session
 from jobsight.transports.stdio import StdioNode, Waker
 from jobsight.view.lazy import LazyView
+
+Say = Callable[[str], None]
+"""Writes one line for the operator."""
 
 
 def clock_ms() -> int:
@@ -27,12 +36,81 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class Store(Struct, frozen=True, kw_only=True):
+    """A log, its view, and the state that they give together."""
+
+    log: Log
+    view: ReadModel
+    state: State
+    is_durable: bool
+
+
+@contextmanager
+def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_loss: bool = False) -> Iterator[Store]:
+    """
+    Everything that is kept, recovered and ready; closed at the end of the block.
+
+    Args:
+        data: The data folder; None keeps everything in memory.
+        say: Told what was repaired or given up on the way.
+        init_new, accept_loss: What the operator allows where the log is gone or damaged.
+
+    Raises:
+        JobsightError: The folder cannot be used; the text says why, and the exit code of the error is the command's.
+    """
+    if data is None:
+        log = MemoryLog(log_id=secrets.token_hex(16), rules_version=RULES_VERSION)
+        view = LazyView(log.log_id)
+        yield Store(log=log, view=view, state=recover(log, view), is_durable=False)
+        view.close()
+        return
+    with ExitStack() as stack:
+        yield _open_folder(stack, data, say, init_new=init_new, accept_loss=accept_loss)
+
+
+def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, accept_loss: bool) -> Store:
+    from jobsight.logs.folder import open_folder
+
+    os.umask(0o077)  # whatever is made in the folder is the owner's alone
+    folder = open_folder(data, init_new=init_new, accept_loss=accept_loss, now_ms=clock_ms())
+    stack.callback(folder.close)
+    if folder.lost:
+        say(folder.lost)
+    log = folder.open_log(rules_version=RULES_VERSION)
+    stack.callback(log.close)
+    try:
+        view, state = _open_view(folder.view_path, log)
+    except DamagedViewError as error:
+        say(f"{error}; making it anew")
+        remove_view(folder.view_path)
+        view, state = _open_view(folder.view_path, log)
+    stack.callback(view.close)
+    return Store(log=log, view=view, state=state, is_durable=True)
+
+
+def _open_view(path: Path, log: Log) -> tuple[ReadModel, State]:
+    from jobsight.view.store import View
+
+    view = View.open(path, log.log_id)
+    try:
+        return view, recover(log, view)
+    except BaseException:
+        view.close()
+        raise
+
+
+def remove_view(path: Path) -> None:
+    """Delete a view's files; it is derived, so nothing is lost."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def run_node(
     *,
     data: Path | None,
     form: ReplyForm,
     retries_max: int | None,
-    complain: Callable[[str], None],
+    complain: Say,
     init_new: bool = False,
     accept_loss: bool = False,
 ) -> None:
@@ -49,26 +127,23 @@ def run_node(
     Raises:
         JobsightError: With the command's exit code.
     """
+    if data is None and sys.stderr.isatty():
+        complain("no --data: everything is kept in memory, and gone at the end")
     waker = Waker()
-    if data is None:
-        if sys.stderr.isatty():
-            complain("no --data: everything is kept in memory, and gone at the end")
-        log: Log = MemoryLog(log_id=secrets.token_hex(16), rules_version=RULES_VERSION)
-        view: ReadModel = LazyView()
-    else:
-        raise NotImplementedError
-    state = recover(log, view)
-    writer = Writer(
-        log=log,
-        view=view,
-        state=state,
-        clock_ms=clock_ms,
-        answer=Answers(state).answer,
-        wake=None if data is None else waker.wake,
-    )
-    if state.retries_max != retries_max:
-        writer.record([SettingsChanged(max_retries=retries_max, author="config")])
-    node = StdioNode(writer, Session(form, complain), waker, complain)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, node.stop)
-    node.serve()
+    with open_store(data, complain, init_new=init_new, accept_loss=accept_loss) as store:
+        writer = Writer(
+            log=store.log,
+            view=store.view,
+            state=store.state,
+            clock_ms=clock_ms,
+            answer=Answers(store.state).answer,
+            wake=waker.wake if store.is_durable else None,
+        )
+        if store.state.retries_max != retries_max:
+            writer.record(
+                [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
+            )
+        node = StdioNode(writer, Session(form, complain), waker, complain)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, node.stop)
+        node.serve()

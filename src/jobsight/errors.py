@@ -5,6 +5,7 @@ The one tree of exceptions.
     ├── UsageError            exit 2    the command line asks for something impossible
     ├── ConfigError           exit 78   a setting cannot be used
     ├── DataError             exit 65   the data folder is damaged, missing or newer than this program
+    │   └── DamagedViewError            the view alone is damaged: it can be made anew from the log
     ├── NotFoundError         exit 66   no such job, alert or folder
     ├── InUseError            exit 69   another process holds the folder or the address
     ├── UnreachableError      exit 69   a server does not answer
@@ -39,6 +40,10 @@ class DataError(JobsightError):
     """The data folder is damaged, missing, or written by a newer version; nothing was touched."""
 
     exit_code = 65
+
+
+class DamagedViewError(DataError):
+    """The view alone is damaged or was made from something else: it can be made anew from the log."""
 
 
 class NotFoundError(JobsightError):

@@ -141,3 +141,8 @@ class Job(Struct, gc=False, kw_only=True):
     alert_id: str | None = None
     is_dirty: bool = False
     is_stored: bool = False
+
+    @property
+    def events(self) -> int:
+        """How many events it has had."""
+        return self.events_stored + len(self.refs)

@@ -11,7 +11,7 @@ from jobsight.core.apply import apply, apply_internal
 from jobsight.core.events import Batch, Event, InternalEvent
 from jobsight.core.state import State
 from jobsight.engine.ports import ReadModel
-from jobsight.errors import DataError
+from jobsight.errors import DamagedViewError, DataError
 from jobsight.logs.base import BatchKind, Log, Record
 from jobsight.protocol.codec import Codec
 
@@ -56,7 +56,8 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
         on_progress: Told the place reached in the log.
 
     Raises:
-        DataError: The view is ahead of the log, or was made from another one.
+        DataError: The view is ahead of the log.
+        DamagedViewError: The view is damaged, or was made from another log.
     """
     state = view.load_state()
     head = log.head()
@@ -68,7 +69,7 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
     if state.applied_seq:
         record = log.record(state.applied_seq)
         if record is not None and record.checksum != view.applied_checksum():
-            raise DataError(
+            raise DamagedViewError(
                 f"the view was made from another log (they differ at batch {state.applied_seq}); "
                 "put the right log back, or make the view anew: jobsight view rebuild"
             )

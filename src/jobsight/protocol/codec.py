@@ -72,7 +72,7 @@ class Codec:
                 text = f"line: expected at most {LINE_BYTES_MAX} bytes"
                 self._add_refusal(chunk, refusal(Code.MALFORMED_REQUEST, text, is_anonymous=True))
                 continue
-            for block in _slices(part):
+            for block in slices(part):
                 if self._fragment or not self._read_slice(block, chunk, payloads):
                     self._read_lines(block, chunk, payloads)
         chunk.payload = b"".join(payloads) if len(payloads) != 1 else payloads[0]
@@ -263,15 +263,15 @@ def _is_object_a_line(block: bytes, messages: int) -> bool:
     )
 
 
-def _slices(block: bytes) -> list[bytes]:
-    """A block of lines in slices of about `SLICE_BYTES`."""
+def slices(block: bytes) -> list[bytes]:
+    """A block of lines, cut between lines into slices of about `SLICE_BYTES`."""
     size = len(block)
     if size <= SLICE_BYTES:
         return [block]
-    slices: list[bytes] = []
+    cut: list[bytes] = []
     start = 0
     while start < size:
         end = block.find(b"\n", start + SLICE_BYTES) + 1 or size
-        slices.append(block[start:end])
+        cut.append(block[start:end])
         start = end
-    return slices
+    return cut

@@ -15,6 +15,9 @@ HELD_EVENTS_MAX: Final = 10_000
 class LazyView:
     """A read model that begins as nothing."""
 
+    def __init__(self, log_id: str) -> None:
+        self._log_id = log_id
+
     def load_state(self) -> State:
         """An empty state."""
         return State()
