@@ -50,8 +50,10 @@ def _life_of_a_job(dice: random.Random, has_task: bool) -> list[str]:
         for retries in range(dice.randrange(1, 3)):
             error = dice.choice(_ERRORS)
             bodies.append(_body("job_failed", job_id, error=error, retries=retries, max_retries=3))
-    for progress in sorted(dice.sample(range(1, 100), 4)):
-        bodies.append(_body("update_status", job_id, status="running", progress=progress))
+    bodies.extend(
+        _body("update_status", job_id, status="running", progress=progress)
+        for progress in sorted(dice.sample(range(1, 100), 4))
+    )
     if is_failing:
         bodies.append(_body("job_failed", job_id, error=dice.choice(_ERRORS), retries=3))
     else:
@@ -75,14 +77,14 @@ def messages(count: int, *, seed: int, has_task: bool = True, first_msg_id: int 
     lives = [iter(_life_of_a_job(dice, has_task)) for _ in range(ACTIVE)]
     for msg_id in range(first_msg_id, first_msg_id + count):
         if msg_id % REPORTS_PER_QUERY == 0:
-            yield '{"src":"w1","dest":"n1","body":{"type":"get_stats","msg_id":%d}}\n' % msg_id
+            yield f'{{"src":"w1","dest":"n1","body":{{"type":"get_stats","msg_id":{msg_id}}}}}\n'
             continue
         slot = dice.randrange(ACTIVE)
         body = next(lives[slot], None)
         while body is None:
             lives[slot] = iter(_life_of_a_job(dice, has_task))
             body = next(lives[slot], None)
-        yield '{"src":"w%d","dest":"n1","body":%s}\n' % (slot % 16, body % msg_id)
+        yield f'{{"src":"w{slot % 16}","dest":"n1","body":{body % msg_id}}}\n'
 
 
 def write_file(path: Path, count: int, *, seed: int, has_task: bool = True) -> Path:
