@@ -1,0 +1,120 @@
+"""The stored roll-ups: additions of the finest width are merged into the buckets of every width."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from jobsight.core.histogram import Histogram
+from jobsight.core.rollup import WIDTHS_S, MeasureSum, Rollup, RollupKey, bucket_start_ms, merge_rollup
+
+ALL_JOBS: Final = 0
+"""Stands for all jobs where a task's name would stand."""
+
+WITHOUT_TASK: Final = 1
+"""Stands for the jobs without a task where a task's name would stand."""
+
+CACHED_MAX: Final = 4_096
+"""Buckets kept decoded between flushes."""
+
+# One bucket.
+SELECT_ROLLUP: Final = "SELECT content FROM rollups WHERE width_s = ? AND task = ? AND bucket_ms = ?"
+
+# A bucket as it is now.
+REPLACE_ROLLUP: Final = "INSERT OR REPLACE INTO rollups (width_s, task, bucket_ms, content) VALUES (?, ?, ?, ?)"
+
+Scope = str | int
+"""A task's name, `ALL_JOBS` or `WITHOUT_TASK`."""
+
+_Key = tuple[int, Scope, int]
+
+
+class _Content(Struct, array_like=True, gc=False):
+    """A roll-up as it is stored; the sum is decimal text since it may pass 64 bits."""
+
+    ends: dict[str, int]
+    duration_count: int
+    duration_sum_us: str
+    duration_max_us: int
+    durations: Histogram
+    measures: dict[str, MeasureSum]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(_Content).decode
+
+
+def encode_rollup(rollup: Rollup) -> bytes:
+    """A roll-up as the bytes that are stored."""
+    return _encode(
+        _Content(
+            rollup.ends,
+            rollup.duration_count,
+            str(rollup.duration_sum_us),
+            rollup.duration_max_us,
+            rollup.durations,
+            rollup.measures,
+        )
+    )
+
+
+def decode_rollup(content: bytes) -> Rollup:
+    """The roll-up of stored bytes."""
+    stored = _decode(content)
+    return Rollup(
+        ends=stored.ends,
+        duration_count=stored.duration_count,
+        duration_sum_us=int(stored.duration_sum_us),
+        duration_max_us=stored.duration_max_us,
+        durations=stored.durations,
+        measures=stored.measures,
+    )
+
+
+class RollupStore:
+    """The writer's side of the table: merges in memory, writes what a transaction has touched."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._cached: dict[_Key, Rollup] = {}
+
+    def merge(self, additions: dict[RollupKey, Rollup]) -> None:
+        """
+        Add to the stored buckets of all widths, of the task and of all jobs. Inside a transaction.
+
+        Args:
+            additions: Of the finest width, see `core.rollup`.
+        """
+        touched: dict[_Key, Rollup] = {}
+        for (start_ms, task), addition in additions.items():
+            for scope in (WITHOUT_TASK if task is None else task, ALL_JOBS):
+                for width_s in WIDTHS_S:
+                    key = (width_s, scope, bucket_start_ms(start_ms, width_s))
+                    into = touched.get(key)
+                    if into is None:
+                        into = touched[key] = self._bucket(key)
+                    merge_rollup(into, addition)
+        rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
+        self._connection.executemany(REPLACE_ROLLUP, rows)
+
+    def forget(self) -> None:
+        """The transaction was rolled back: what is cached is not what is stored."""
+        self._cached.clear()
+
+    def _bucket(self, key: _Key) -> Rollup:
+        found = self._cached.pop(key, None)
+        if found is None:
+            content = self._connection.execute(SELECT_ROLLUP, key).get
+            found = Rollup() if content is None else decode_rollup(content)
+            if len(self._cached) >= CACHED_MAX:
+                del self._cached[next(iter(self._cached))]
+        self._cached[key] = found
+        return found
+
+
+def _order(key: _Key) -> tuple[int, bool, Scope, int]:
+    """The order of the table: numbers before names."""
+    return key[0], isinstance(key[1], str), key[1], key[2]

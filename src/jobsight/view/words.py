@@ -1,0 +1,57 @@
+"""Names that come again and again, stored once: a row holds the number of the word instead."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import apsw
+
+WORDS_MAX: Final = 20_000
+"""Words with a number; further names stand in the rows as they are. Bounds the memory that host names can take."""
+
+# All words, in the order of their numbers.
+SELECT_WORDS: Final = "SELECT id, word FROM words ORDER BY id"
+
+# Words after a number: a reader has met one that it did not know.
+SELECT_WORDS_AFTER: Final = "SELECT id, word FROM words WHERE id > ? ORDER BY id"
+
+# A new word; the same again after a flush that was rolled back.
+INSERT_WORD: Final = "INSERT OR IGNORE INTO words (id, word) VALUES (?, ?)"
+
+Stored = int | str | None
+"""A name as it stands in a row: a word's number, the text itself, or nothing."""
+
+
+class Words(dict[str | None, Stored]):
+    """Name -> as it is stored. A name that is asked for the first time gets the next number."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__()
+        rows = cast("list[tuple[int, str]]", connection.execute(SELECT_WORDS).fetchall())
+        self.texts: dict[int, str] = dict(rows)
+        self.new: list[tuple[int, str]] = []
+        self.update({word: number for number, word in rows})
+        self[None] = None
+        self._next = max(self.texts, default=0) + 1
+
+    def __missing__(self, name: str | None) -> Stored:
+        if name is None or self._next > WORDS_MAX:
+            return name
+        number = self[name] = self._next
+        self._next += 1
+        self.texts[number] = name
+        self.new.append((number, name))
+        return number
+
+    def text(self, stored: Stored) -> str | None:
+        """The name that a row holds."""
+        return self.texts[stored] if type(stored) is int else stored  # type: ignore[return-value]
+
+    def write_new(self, connection: apsw.Connection) -> None:
+        """Store the words that were met since the last commit, inside the transaction of the rows that use them."""
+        if self.new:
+            connection.executemany(INSERT_WORD, self.new)
+
+    def keep_new(self) -> None:
+        """The transaction was committed."""
+        self.new.clear()
