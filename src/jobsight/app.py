@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -26,6 +27,9 @@ from jobsight.logs.memory import MemoryLog
 from jobsight.protocol.session import ReplyForm, Session
 from jobsight.transports.stdio import StdioNode, Waker
 from jobsight.view.lazy import LazyView
+
+if TYPE_CHECKING:
+    from jobsight.logs.sqlite_reader import SqliteReader
 
 Say = Callable[[str], None]
 """Writes one line for the operator."""
@@ -88,15 +92,52 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
     return Store(log=log, view=view, state=state, is_durable=True)
 
 
-def _open_view(path: Path, log: Log) -> tuple[ReadModel, State]:
+def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda _: None) -> tuple[ReadModel, State]:
     from jobsight.view.store import View
 
     view = View.open(path, log.log_id)
     try:
-        return view, recover(log, view)
+        return view, recover(log, view, on_progress)
     except BaseException:
         view.close()
         raise
+
+
+@contextmanager
+def read_log(data: Path) -> Iterator[SqliteReader]:
+    """The log of a data folder, read beside a node that may be running on it. Raises NotFoundError, DataError."""
+    from jobsight.logs.folder import open_log_reader
+
+    reader = open_log_reader(data)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def rebuild_view(data: Path, on_progress: Callable[[int, int], None]) -> tuple[int, int]:
+    """
+    Make the view of a data folder anew from its log.
+
+    Args:
+        data: The folder; no other process may use it.
+        on_progress: Told the place reached, and the last one.
+
+    Returns:
+        Batches that were replayed, and jobs that the view holds.
+    """
+    from jobsight.logs.folder import open_folder
+
+    with ExitStack() as stack:
+        folder = open_folder(data, now_ms=clock_ms())
+        stack.callback(folder.close)
+        log = folder.open_log(rules_version=RULES_VERSION)
+        stack.callback(log.close)
+        remove_view(folder.view_path)
+        last = log.head().seq
+        view, state = _open_view(folder.view_path, log, lambda seq: on_progress(seq, last))
+        stack.callback(view.close)
+        return last, state.jobs_total
 
 
 def remove_view(path: Path) -> None:

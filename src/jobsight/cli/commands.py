@@ -15,6 +15,8 @@ from jobsight.errors import JobsightError
 
 COMMANDS: Final = {
     "node": "jobsight.cli.node",
+    "log": "jobsight.cli.log",
+    "view": "jobsight.cli.view",
 }
 """Command -> the module that holds it, in an object named `command`."""
 

@@ -100,3 +100,8 @@ def fetch_jobs(state: State, view: ReadModel, batch: Batch) -> None:
     if unknown:
         for job in view.fetch(sorted(unknown), state):
             state.jobs[job.job_id] = job
+
+
+def job_ids_of(record: Record) -> list[str | None]:
+    """The job of each event of a record; None for events that concern none."""
+    return [getattr(event, "job_id", None) for event in decode_record(record, Codec()).events]
