@@ -11,11 +11,13 @@ from typing import Final
 import apsw
 import zstandard
 
-from jobsight.errors import DataError, InUseError, JobsightError, StorageError, StorageFullError
+from jobsight.errors import DataError, InUseError, JobsightError, NoPermissionError, StorageError, StorageFullError
 from jobsight.logs.base import Entry, Head, Record
 from jobsight.logs.chain import first_link, link
+from jobsight.logs.files import PRIVATE_FILE
 from jobsight.logs.sqlite_errors import in_our_words
 from jobsight.logs.sqlite_reader import APPLICATION_ID, BUSY_MS, FORMAT, Row, SqliteReader, meta_checksum
+from jobsight.logs.system_errors import system_in_our_words
 from jobsight.logs.verdict import Verdict
 
 PAGE_BYTES: Final = 8192
@@ -32,7 +34,7 @@ WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 COMPRESSION_LEVEL: Final = 1
 
 # Only in this order: page size and auto_vacuum are settled by the first table, and the format is set last.
-_CREATE = f"""
+_CREATE: Final = f"""
     PRAGMA page_size = {PAGE_BYTES};
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
@@ -57,8 +59,8 @@ _CREATE = f"""
     PRAGMA application_id = {APPLICATION_ID};
     PRAGMA user_version = {FORMAT};
 """
-_INSERT_META = "INSERT INTO meta VALUES (?, ?, ?, ?, ?)"
-_INSERT = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_META: Final = "INSERT INTO meta VALUES (?, ?, ?, ?, ?)"
+INSERT_BATCH: Final = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteLog:
@@ -72,6 +74,7 @@ class SqliteLog:
         rules_version: Stands in every record that is appended.
         expected_log_id: Refuse another log than this one.
         verify_after_seq: Verify the batches after this place now; the head is verified in any case.
+        checkpoint_pages: After how many pages in the write-ahead file an append empties it.
 
     Raises:
         DataError: There is no log, it is another one, it is damaged, or a newer version has written it.
@@ -79,11 +82,18 @@ class SqliteLog:
     """
 
     def __init__(
-        self, path: Path, *, rules_version: int, expected_log_id: str | None = None, verify_after_seq: int = 0
+        self,
+        path: Path,
+        *,
+        rules_version: int,
+        expected_log_id: str | None = None,
+        verify_after_seq: int = 0,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:
         self._path = path
         self._rules_version = rules_version
         self._compress = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress
+        self._checkpoint_pages = checkpoint_pages
         self._wal_pages = 0
         self._is_unsure = False
         self._reader = SqliteReader(path)
@@ -101,7 +111,7 @@ class SqliteLog:
             raise
 
     @classmethod
-    def create(cls, path: Path, *, log_id: str, created_ms: int) -> None:
+    def create(cls, path: Path, *, log_id: str, created_ms: int, base: Head | None = None) -> None:
         """
         Make an empty log, readable by its owner only.
 
@@ -109,12 +119,15 @@ class SqliteLog:
             path: Where there is no file yet, or an empty one.
             log_id: 32 hex digits.
             created_ms: ms since the epoch, UTC.
+            base: What its first batch will follow, when that is not the first of all.
 
         Raises:
             CannotCreateError, NoPermissionError, StorageFullError, StorageError: As their names say.
         """
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        base = Head(seq=0, checksum=first_link(log_id))
+        with system_in_our_words(path, "it was created"):
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE_FILE))
+        if base is None:
+            base = Head(seq=0, checksum=first_link(log_id))
         with in_our_words(path, "it was created"):
             connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
             try:
@@ -154,7 +167,7 @@ class SqliteLog:
         self._insert(rows)
         heads = [Head(seq=row[0], checksum=row[6]) for row in rows]
         self._head = heads[-1]
-        if self._wal_pages >= CHECKPOINT_PAGES:
+        if self._wal_pages >= self._checkpoint_pages:
             self._checkpoint()
         return heads
 
@@ -192,6 +205,8 @@ class SqliteLog:
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
+            if connection.readonly("main"):
+                raise NoPermissionError(f"{self._path} may not be written to; check owner and mode")
             connection.set_busy_timeout(BUSY_MS)
             connection.pragma("synchronous", "FULL")
             connection.pragma("journal_size_limit", WAL_BYTES_KEPT)
@@ -227,23 +242,21 @@ class SqliteLog:
         connection = self._connection
         try:
             with in_our_words(self._path, "a batch was appended"):
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                    connection.executemany(_INSERT, rows)
-                    connection.execute("COMMIT")
-                except apsw.FullError:
-                    self._roll_back()
-                    raise
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(INSERT_BATCH, rows)
+                connection.execute("COMMIT")
         except StorageFullError:
+            self._roll_back()
             raise
         except JobsightError as error:
             self._stop()
             raise StorageError(f"{error}; whether the batch is stored is unknown until the next start") from error
 
     def _roll_back(self) -> None:
-        """Nothing of the transaction is kept; after some errors SQLite has seen to it already."""
+        """Nothing of the transaction is kept; after most errors SQLite has seen to it already."""
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with in_our_words(self._path, "a batch that found no room was taken back"):
+                self._connection.execute("ROLLBACK")
 
     def _checkpoint(self) -> None:
         """Move what is in the write-ahead file into the log. A full disk leaves it where it is: nothing is lost by that."""

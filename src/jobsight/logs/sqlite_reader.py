@@ -18,6 +18,7 @@ from jobsight.errors import DataError
 from jobsight.logs.base import BatchKind, Head, Record
 from jobsight.logs.chain import CHECKSUM_BYTES, link
 from jobsight.logs.sqlite_errors import RESTORE, in_our_words
+from jobsight.logs.system_errors import system_in_our_words
 from jobsight.logs.verdict import Damage, Verdict
 from jobsight.logs.wal import hides_transactions
 
@@ -41,12 +42,17 @@ _PAGE = """
     SELECT seq, accept_ms, kind, rules_version, count, payload, checksum
     FROM batches WHERE seq > ? ORDER BY seq LIMIT ?
 """
+_COUNT_AFTER = "SELECT count(*), coalesce(sum(count), 0) FROM batches WHERE seq > ?"
 _STRUCTURE = "PRAGMA quick_check(1)"
 _FRAMES = "PRAGMA wal_checkpoint(NOOP)"
 _PAGE_BYTES = "PRAGMA page_size"
 
 Row = tuple[int, int, int, int, int, bytes, bytes]
 """seq, accept_ms, kind, rules_version, count, payload, checksum."""
+
+
+class NewerFormatError(DataError):
+    """A newer version of Jobsight has written the log; nothing was touched."""
 
 
 class Meta(Struct, frozen=True, kw_only=True):
@@ -76,23 +82,28 @@ class SqliteReader:
     Every method may be called from any thread. SQLite may make `log.db-wal` and `log.db-shm` beside the file; the
     file itself is never written to.
 
+    Args:
+        path: The file.
+        stand_in: Taken for what the log says of itself, where that is damaged; for repairs only.
+
     Raises:
         DataError: There is no log, it is damaged, or a newer version has written it.
         NoPermissionError: The system refuses access.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stand_in: Meta | None = None) -> None:
         self._path = path
         self._lock = Lock()
-        if not path.is_file() or path.stat().st_size == 0:
-            raise DataError(f"{path}: there is no log; {RESTORE.partition(',')[0]}, or start over with --init-new")
+        with system_in_our_words(path, "it was opened for reading"):
+            if not path.is_file() or path.stat().st_size == 0:
+                raise DataError(f"{path}: there is no log; restore it from a backup; --init-new starts over")
         with in_our_words(path, "it was opened for reading"):
             self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
             try:
                 self._connection.set_busy_timeout(BUSY_MS)
                 self._connection.pragma("query_only", True)
-                self._check_format()
-                self._meta = self._read_meta()
+                self._check_format(is_ours=stand_in is not None)
+                self._meta = stand_in or self._read_meta()
             except BaseException:
                 self._connection.close()
                 raise
@@ -184,17 +195,29 @@ class SqliteReader:
             said = str(error)
         return verdict if said == "ok" else _with_damage(verdict, Damage.STRUCTURE, said.replace("\n", " "))
 
+    def rows_until(self, last_seq: int) -> Iterator[Row]:
+        """The rows up to a place as they are stored, not verified; for repairs, after `verify` has found them sound."""
+        seq = self._meta.base.seq
+        while seq < last_seq and (rows := self._page(seq, limit=min(PAGE_ROWS, last_seq - seq))):
+            yield from rows
+            seq = rows[-1][0]
+
+    def count_after(self, seq: int) -> tuple[int, int]:
+        """How many batches and events are stored after a place, by unverified headers; DataError when they cannot be read."""
+        [(batches, events)] = cast("list[tuple[int, int]]", self._fetch(_COUNT_AFTER, (seq,)))
+        return batches, events
+
     def close(self) -> None:
         """Release the files; a second call does nothing."""
         with self._lock:
             self._connection.close()
 
-    def _check_format(self) -> None:
+    def _check_format(self, *, is_ours: bool) -> None:
         [(application_id, version)] = cast("list[tuple[int, int]]", self._connection.execute(_FORMAT).fetchall())
-        if application_id != APPLICATION_ID:
-            raise DataError(f"{self._path} is no log of Jobsight; name another folder, or {RESTORE.partition(',')[0]}")
+        if application_id != APPLICATION_ID and not is_ours:
+            raise DataError(f"{self._path} is no log of Jobsight; name another folder, or {RESTORE}")
         if version > FORMAT:
-            raise DataError(
+            raise NewerFormatError(
                 f"{self._path} has format {version}, written by a newer version of Jobsight; "
                 f"this one reads formats up to {FORMAT}; nothing was changed; install the newer version"
             )
@@ -270,7 +293,10 @@ class SqliteReader:
         except DataError:
             if limit == 1:
                 raise
-        return cast("list[Row]", self._fetch(_PAGE, (after_seq, 1)))
+        try:
+            return cast("list[Row]", self._fetch(_PAGE, (after_seq, 1)))
+        except DataError as error:
+            raise self._damaged(after_seq + 1, Damage.FILE) from error.__cause__
 
     def _fetch(self, query: str, values: tuple[int, ...] = ()) -> list[tuple[object, ...]]:
         with self._lock, in_our_words(self._path, "it was read"):
