@@ -26,6 +26,8 @@ from jobsight.core.events import (
     JobFailed,
     SettingsChanged,
     StatusUpdate,
+    TokenCreated,
+    TokenRevoked,
 )
 from jobsight.core.job import COMPLETED, FAILED, LOST, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import (
@@ -41,6 +43,7 @@ from jobsight.core.lifecycle import (
     stand,
 )
 from jobsight.core.state import State
+from jobsight.core.tokens import Token
 
 RULES_VERSION: Final = 1
 """Grows when the same events would give another state than before; stands with every batch in the log."""
@@ -87,7 +90,7 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
         event = events[index]
         job = jobs.get(event.job_id)
         if job is None:
-            job = new_job(state, event.job_id, at_ms)
+            job = new_job(state, event, at_ms)
         elif (job.last_event == event or job.last_digest) and _is_repeat(job, event, sources[index]):
             _hear_again(state, job, event, applied, index, at_ms)
             continue
@@ -135,6 +138,10 @@ def apply_internal(state: State, batch: Batch) -> Applied:
                 state.silence_ms = event.silence_ms
             case DeadlinePassed():
                 _pass_deadline(state, event, batch, index)
+            case TokenCreated():
+                _create_token(state, event, batch.accept_ms)
+            case TokenRevoked():
+                _revoke_token(state, event, batch.accept_ms)
     state.changes.events += len(batch.events)
     state.applied_seq = batch.seq
     return applied
@@ -199,7 +206,7 @@ def _on_update(state: State, job: Job, event: StatusUpdate, applied: Applied, in
         if status in TERMINAL:
             note_end(job, event, is_told_by_update=True)
             count_end(rollup_for(state, job, event.at, at_ms), status)
-            if status == COMPLETED:
+            if status == COMPLETED and state.open_by_id:
                 _close_alert(state, job, applied, at_ms)
     progress = event.progress
     if progress is not UNSET and progress is not None:
@@ -228,7 +235,8 @@ def _on_completed(state: State, job: Job, event: JobCompleted, applied: Applied,
     if not is_same_end:
         count_end(rollup, COMPLETED)
     count_completion(rollup, duration_ms, usage)
-    _close_alert(state, job, applied, at_ms)
+    if state.open_by_id:
+        _close_alert(state, job, applied, at_ms)
 
 
 def _on_failed(state: State, job: Job, event: JobFailed, applied: Applied, index: int, at_ms: int) -> None:
@@ -287,10 +295,9 @@ def _retries(event: JobFailed) -> int:
 
 def _close_alert(state: State, job: Job, applied: Applied, at_ms: int) -> None:
     """A success resolves the alert of its task, or takes its job off the alert on which it stands."""
-    if state.open_by_id:
-        resolved = succeed(state, job, at_ms)
-        if resolved is not None:
-            applied.alerts.append(resolved)
+    resolved = succeed(state, job, at_ms)
+    if resolved is not None:
+        applied.alerts.append(resolved)
 
 
 def _note_late_failure(state: State, job: Job, error: str, retries: int, applied: Applied, at_ms: int) -> None:
@@ -318,6 +325,31 @@ def _pass_deadline(state: State, event: DeadlinePassed, batch: Batch, index: int
     job.refs.append(batch.seq << 20 | index)
     stand(state, job, LOST, batch.accept_ms)
     count_end(rollup_for(state, job, None, batch.accept_ms), LOST)
+
+
+def _create_token(state: State, event: TokenCreated, at_ms: int) -> None:
+    token = Token(
+        token_id=event.token_id,
+        scope=event.scope,
+        sha256=event.sha256,
+        note=event.note,
+        created_ms=at_ms,
+        expires_ms=event.expires_ms,
+        author=event.author,
+        is_dirty=True,
+    )
+    state.tokens[event.token_id] = token
+    state.changes.tokens.append(token)
+
+
+def _revoke_token(state: State, event: TokenRevoked, at_ms: int) -> None:
+    token = state.tokens.get(event.token_id)
+    if token is None or token.revoked_ms is not None:
+        return
+    token.revoked_ms = at_ms
+    if not token.is_dirty:
+        token.is_dirty = True
+        state.changes.tokens.append(token)
 
 
 def silence_deadline_ms(job: Job, silence_ms: int) -> int | None:

@@ -97,8 +97,30 @@ class SettingsChanged(Struct, frozen=True, kw_only=True, gc=False, tag_field="ty
     author: str
 
 
+class TokenCreated(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="token_created"):
+    """
+    A token was created by `author`: its public id, the word of its scope, and the SHA-256 of its secret in hex.
+
+    `expires_ms` is a moment, ms UTC; None for never.
+    """
+
+    token_id: str
+    scope: str
+    sha256: str
+    note: str = ""
+    expires_ms: int | None = None
+    author: str
+
+
+class TokenRevoked(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="token_revoked"):
+    """A token was taken back by `author`; it is good for nothing from here on."""
+
+    token_id: str
+    author: str
+
+
 AnyReport = StatusUpdate | JobCompleted | JobFailed | Heartbeat | JobCancelled
-InternalEvent = DeadlinePassed | SettingsChanged
+InternalEvent = DeadlinePassed | SettingsChanged | TokenCreated | TokenRevoked
 Event = AnyReport | InternalEvent
 
 

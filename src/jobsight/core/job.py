@@ -6,12 +6,11 @@ Every state has a row. A missing cell means: keep the state; the report is recor
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from enum import IntEnum, auto
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from jobsight.core.events import AnyReport
 from jobsight.core.statistics import PairCounters
@@ -134,7 +133,7 @@ class Job(Struct, gc=False, kw_only=True):
     end_host: str | None = None
     is_end_told_by_update: bool = False
     events_stored: int = 0
-    refs: array[int] = field(default_factory=lambda: array("Q"))
+    refs: list[int] = []
     last_source: str | None = None
     last_event: AnyReport | None = None
     last_digest: int = 0

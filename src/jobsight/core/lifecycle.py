@@ -6,21 +6,30 @@ from typing import Final
 
 from jobsight.core.events import AnyReport
 from jobsight.core.job import CANCELLED, COMPLETED, FAILED, NEW, RUNNING, TERMINAL, Job
-from jobsight.core.limits import TEXT_BYTES_KEPT
+from jobsight.core.limits import OTHER, TEXT_BYTES_KEPT
 from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, count_duration, count_measures
 from jobsight.core.state import State
-from jobsight.core.statistics import Counters, PairCounters, duration_us, pair_for, status_word
+from jobsight.core.statistics import PairCounters, duration_us, pair_for, status_word
 from jobsight.core.times import epoch_ms, happened_ms
 
 ENDED_BY_WORKER: Final = frozenset({COMPLETED, FAILED, CANCELLED})
 """Ends that a worker told; `lost` is none, so nothing that follows it is late."""
 
 
-def new_job(state: State, job_id: str, at_ms: int) -> Job:
-    """A job that was never seen before, with the next number; it stands nowhere yet."""
+def new_job(state: State, event: AnyReport, at_ms: int) -> Job:
+    """A job that was never seen before, with the next number, counted under its (task, queue); it stands nowhere yet."""
     state.jobs_total += 1
-    pair = pair_for(state.pairs, None, None)
-    job = Job(number=state.jobs_total, job_id=job_id, counters=pair, created_ms=at_ms, moved_ms=at_ms)
+    task, queue, job_id = event.task, event.queue, event.job_id
+    pair = state.pairs.get((task, queue)) or pair_for(state.pairs, task, queue)
+    job = Job(
+        number=state.jobs_total,
+        job_id=job_id,
+        counters=pair,
+        task=task,
+        queue=queue,
+        created_ms=at_ms,
+        moved_ms=at_ms,
+    )
     state.jobs[job_id] = job
     return job
 
@@ -34,9 +43,15 @@ def stand(state: State, job: Job, status: str, at_ms: int) -> None:
     if not pair.is_dirty:
         pair.is_dirty = True
         state.changes.pairs.append(pair)
-    _move(state.counters.statuses, old, status)
-    _move(pair.statuses, old, status)
-    if job.duration_ms is not None and old == COMPLETED:
+    for statuses in (state.counters.statuses, pair.statuses):
+        if old:
+            statuses[old if old in statuses else OTHER] -= 1
+        if status in statuses:
+            statuses[status] += 1
+        else:
+            word = status_word(statuses, status)
+            statuses[word] = statuses.get(word, 0) + 1
+    if old == COMPLETED and job.duration_ms is not None:
         set_duration(state, job, None)
     job.status = status
     job.moved_ms = at_ms
@@ -52,30 +67,25 @@ def stand(state: State, job: Job, status: str, at_ms: int) -> None:
             job.started_ms = at_ms
 
 
-def _move(statuses: dict[str, int], old: str, new: str) -> None:
-    """Count one job less under `old` and one more under `new`."""
-    if old != NEW:
-        statuses[old if old in statuses else status_word(statuses, old)] -= 1
-    word = new if new in statuses else status_word(statuses, new)
-    statuses[word] = statuses.get(word, 0) + 1
-
-
 def set_duration(state: State, job: Job, duration_ms: float | None) -> None:
     """Replace the duration that a completed job contributes to the mean, in milliseconds; None takes it out."""
-    old = job.duration_ms
-    sums: tuple[Counters, Counters] = (state.counters, job.counters)
-    if old is not None:
-        old_us = duration_us(old)
-        for one in sums:
-            one.duration_sum_us -= old_us
-            one.duration_count -= 1
+    totals, pair = state.counters, job.counters
+    old_ms = job.duration_ms
+    if old_ms is not None:
+        old_us = duration_us(old_ms)
+        totals.duration_sum_us -= old_us
+        totals.duration_count -= 1
+        pair.duration_sum_us -= old_us
+        pair.duration_count -= 1
     if duration_ms is not None:
         new_us = duration_us(duration_ms)
-        for one in sums:
-            one.duration_sum_us += new_us
-            one.duration_count += 1
+        totals.duration_sum_us += new_us
+        totals.duration_count += 1
+        pair.duration_sum_us += new_us
+        pair.duration_count += 1
     job.duration_ms = duration_ms
-    _touch(state, job.counters)
+    if not pair.is_dirty:
+        _touch(state, pair)
 
 
 def adopt(state: State, job: Job, event: AnyReport) -> None:

@@ -9,6 +9,7 @@ from jobsight.core.job import Job
 from jobsight.core.limits import SILENCE_MS
 from jobsight.core.rollup import Rollup, RollupKey
 from jobsight.core.statistics import Counters, PairCounters
+from jobsight.core.tokens import Token
 
 
 class Changes(Struct, kw_only=True):
@@ -21,6 +22,7 @@ class Changes(Struct, kw_only=True):
     jobs: list[Job] = field(default_factory=list)
     pairs: list[PairCounters] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     rollups: dict[RollupKey, Rollup] = field(default_factory=dict)
     events: int = 0
 
@@ -37,6 +39,7 @@ class State(Struct, kw_only=True):
         open_by_fingerprint: Alerts that are not resolved; `open_by_id` the same by alert_id.
         retries_max: The node's retry limit, as the log says; None for none.
         silence_ms: After so long without a word an active job is called lost, quietly.
+        tokens: By token_id: every token that was ever created, the revoked ones too.
         changes: What was not flushed yet.
     """
 
@@ -50,6 +53,7 @@ class State(Struct, kw_only=True):
     open_by_task: dict[str, Alert] = field(default_factory=dict)
     retries_max: int | None = None
     silence_ms: int = SILENCE_MS
+    tokens: dict[str, Token] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
 
 
@@ -68,3 +72,5 @@ def forget_changes(state: State) -> None:
         pair.is_dirty = False
     for alert in changes.alerts:
         alert.is_dirty = False
+    for token in changes.tokens:
+        token.is_dirty = False
