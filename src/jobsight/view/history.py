@@ -8,7 +8,6 @@ Pieces follow each other, so a flush appends without reading. About 3.6 bytes an
 
 from __future__ import annotations
 
-from array import array
 from typing import Final
 
 from jobsight.core.limits import HISTORY_REFS_MAX
@@ -20,12 +19,11 @@ _INDEX_BITS: Final = 20
 _INDEX: Final = (1 << _INDEX_BITS) - 1
 
 
-def pack(refs: array[int]) -> bytes:
+def pack(refs: list[int]) -> bytes:
     """One piece with these places, rising; of very many the first and the last `HISTORY_REFS_MAX`."""
     if not refs:
         return b""
-    if len(refs) > HISTORY_REFS_MAX:
-        refs = refs[:1] + refs[-HISTORY_REFS_MAX:]
+    refs = kept(refs)
     packed = bytearray()
     add = packed.append
     count = len(refs)
@@ -67,7 +65,7 @@ def unpack(packed: bytes) -> list[int]:
 
 def kept(refs: list[int]) -> list[int]:
     """What a history shows of all places that are still stored: the first and the last `HISTORY_REFS_MAX`."""
-    return refs if len(refs) <= HISTORY_REFS_MAX else refs[:1] + refs[-HISTORY_REFS_MAX:]
+    return refs if len(refs) <= HISTORY_REFS_MAX + 1 else [refs[0], *refs[-HISTORY_REFS_MAX:]]
 
 
 def _numbers(packed: bytes) -> list[int]:

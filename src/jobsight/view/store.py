@@ -19,6 +19,7 @@ from jobsight.view.database import connect_writer, storage_errors
 from jobsight.view.history import PIECE_EVENTS
 from jobsight.view.job_index import JobIndex
 from jobsight.view.migrations import migrate, refuse_newer, scripts
+from jobsight.view.queries import Reader, open_reader
 from jobsight.view.rollups import RollupStore
 from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, row_of
 from jobsight.view.words import Words
@@ -194,6 +195,15 @@ class View:
                 return []
             wanted = set(job_ids)
             return [job for job in self._jobs(numbers, state) if job.job_id in wanted]
+
+    def reader(self) -> Reader:
+        """
+        The reading side: a connection of its own, or the writer's where the view is in memory (then only between two flushes).
+
+        Raises:
+            NoPermissionError, CannotCreateError: The file cannot be opened once more.
+        """
+        return Reader(self.connection, None) if self.path is None else open_reader(self.path)
 
     def close(self) -> None:
         """Release the file; a second call does nothing."""

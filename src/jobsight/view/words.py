@@ -15,6 +15,9 @@ SELECT_WORDS: Final = "SELECT id, word FROM words ORDER BY id"
 # Words after a number: a reader has met one that it did not know.
 SELECT_WORDS_AFTER: Final = "SELECT id, word FROM words WHERE id > ? ORDER BY id"
 
+# The number of a word.
+SELECT_WORD_ID: Final = "SELECT id FROM words WHERE word = ?"
+
 # A new word; the same again after a flush that was rolled back.
 INSERT_WORD: Final = "INSERT OR IGNORE INTO words (id, word) VALUES (?, ?)"
 
@@ -55,3 +58,25 @@ class Words(dict[str | None, Stored]):
     def keep_new(self) -> None:
         """The transaction was committed."""
         self.new.clear()
+
+
+class KnownWords:
+    """The reading side: the words that a writer has stored, perhaps in another process."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._texts: dict[int, str] = {}
+
+    def stored(self, name: str) -> int | str:
+        """How rows hold a name; the name itself where it has no number."""
+        number: int | None = self._connection.execute(SELECT_WORD_ID, (name,)).get
+        return name if number is None else number
+
+    def text(self, stored: Stored) -> str | None:
+        """The name that a row holds."""
+        if type(stored) is not int:
+            return stored  # type: ignore[return-value]
+        if stored not in self._texts:
+            after = max(self._texts, default=0)
+            self._texts.update(cast("list[tuple[int, str]]", self._connection.execute(SELECT_WORDS_AFTER, (after,))))
+        return self._texts[stored]

@@ -1,0 +1,133 @@
+"""What the view answers: plain values, named as on the wire. Times are milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from jobsight.core.rollup import Rollup
+
+
+class JobAnswer(Struct, frozen=True, kw_only=True, gc=False):
+    """
+    The latest state of a job.
+
+    Attributes:
+        progress: Percent.
+        duration_ms: Of its latest completion; None when it was not told.
+        updated_ms: Accept time of its latest event; `ended_ms` of its end, None while it is active.
+        events: How many events it has had.
+    """
+
+    job_id: str
+    status: str
+    progress: float | None
+    duration_ms: float | None
+    resource_usage: dict[str, int | float | None] | None
+    task: str | None
+    queue: str | None
+    host: str | None
+    labels: dict[str, str] | None
+    attempt: int | None
+    retries: int | None
+    max_retries: int | None
+    error: str | None
+    message: str | None
+    created_ms: int
+    started_ms: int | None
+    updated_ms: int
+    ended_ms: int | None
+    events: int
+
+
+class JobPage(Struct, frozen=True, kw_only=True):
+    """
+    Some jobs, the newest first.
+
+    Attributes:
+        cursor: Asks for the next page; None when this is the last. A page may be short, or empty, and still have a
+            cursor: one call reads a bounded number of rows.
+        count: Jobs that match in all, as the counters know it; None where they cannot tell (a filter by time).
+        as_of_seq: The place in the log up to which the answer is true.
+    """
+
+    jobs: list[JobAnswer]
+    cursor: str | None
+    count: int | None
+    as_of_seq: int
+
+
+class AlertAnswer(Struct, frozen=True, kw_only=True, gc=False):
+    """One episode of a problem; the attributes are those of `core.alert.Alert`."""
+
+    alert_id: str
+    fingerprint: str
+    rule: str
+    task: str | None
+    queue: str | None
+    state: str
+    count: int
+    jobs_failed: int
+    first_error: str
+    last_error: str
+    first_job_id: str
+    last_job_id: str
+    last_retries: int
+    opened_ms: int
+    updated_ms: int
+    resolved_ms: int | None
+    reason: str | None
+
+
+class AlertPage(Struct, frozen=True, kw_only=True):
+    """Some alerts, the newest first; `cursor` asks for the next page, None when this is the last."""
+
+    alerts: list[AlertAnswer]
+    cursor: str | None
+    as_of_seq: int
+
+
+class SeriesPoint(Struct, frozen=True, kw_only=True):
+    """What ended within the bucket that starts at `bucket_ms`."""
+
+    bucket_ms: int
+    rollup: Rollup
+
+
+class Applied(Struct, frozen=True, kw_only=True):
+    """Up to where the view is true: the log's identity, the place in it, the checksum there; and the jobs ever seen."""
+
+    log_id: str | None
+    applied_seq: int
+    checksum: bytes
+    jobs_total: int
+
+
+class MeasureSummary(Struct, frozen=True, kw_only=True, gc=False):
+    """Mean and maximum of one measure of resource usage over `count` completions, in the measure's own unit."""
+
+    count: int
+    mean: float
+    max: float
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """
+    What ended within a range of time.
+
+    Attributes:
+        ends: Terminal status -> ends, as they happened (a reopened job that ends again counts again).
+        p50_ms, p95_ms, p99_ms: Durations, within `histogram.RELATIVE_ERROR_MAX`; None without any.
+        max_ms: The longest duration, exact.
+        failure_rate: Failed ends among those that completed, failed or were lost (lost counts as failed); None without any.
+        throughput_per_s: Ends a second.
+    """
+
+    ends: dict[str, int]
+    avg_duration_ms: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    failure_rate: float | None
+    throughput_per_s: float
+    resource_usage: dict[str, MeasureSummary]

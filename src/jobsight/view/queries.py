@@ -1,0 +1,410 @@
+"""The reading side of the view: answers from a connection that cannot write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from jobsight.core.alert import RESOLVED
+from jobsight.core.limits import OTHER
+from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
+from jobsight.core.statistics import Counters, Totals, totals_of
+from jobsight.errors import DataError, NotFoundError
+from jobsight.view.answers import AlertAnswer, AlertPage, Applied, JobAnswer, JobPage, SeriesPoint
+from jobsight.view.cursors import before_number, cursor_of
+from jobsight.view.database import connect_reader, storage_errors
+from jobsight.view.history import kept, unpack
+from jobsight.view.job_index import JobIndex
+from jobsight.view.migrations import refuse_newer, scripts
+from jobsight.view.ranges import Stretch, stretches
+from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
+from jobsight.view.words import KnownWords
+
+PAGE_MAX: Final = 1_000
+"""Rows of a page."""
+
+WINDOW_JOBS: Final = 50_000
+"""Jobs that one look at the table may pass over while it searches what matches."""
+
+WINDOWS_MAX: Final = 20
+"""Looks in one call; then the page is given as it is, with a cursor."""
+
+# One job as it is answered.
+SELECT_ANSWER: Final = """
+SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queue, host, labels, attempt, retries,
+    max_retries, error, message, created_ms, created_ms + started_after_ms, updated_ms, updated_ms - ended_before_ms, events
+FROM jobs WHERE number = ?
+"""
+
+# Jobs that stand in a status other than `completed`, by its index: (before, from, limit, status, task, queue, since).
+LIST_BY_STATUS: Final = """
+SELECT number FROM jobs
+WHERE number < ?1 AND number >= ?2 AND status = ?4 AND status <> 1 AND (?5 IS NULL OR +task = ?5)
+    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7)
+ORDER BY number DESC LIMIT ?3
+"""
+
+# Jobs of a task, by its index: the same parameters.
+LIST_BY_TASK: Final = """
+SELECT number FROM jobs
+WHERE number < ?1 AND number >= ?2 AND task = ?5 AND (?4 IS NULL OR +status = ?4)
+    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7)
+ORDER BY number DESC LIMIT ?3
+"""
+
+# Jobs by their number alone: the same parameters.
+LIST_ALL: Final = """
+SELECT number FROM jobs
+WHERE number < ?1 AND number >= ?2 AND (?4 IS NULL OR +status = ?4) AND (?5 IS NULL OR +task = ?5)
+    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7)
+ORDER BY number DESC LIMIT ?3
+"""
+
+# The places of a job's events, oldest first.
+SELECT_HISTORY: Final = """
+SELECT refs
+FROM (SELECT upto, refs FROM history WHERE number = ?1 UNION ALL SELECT events, history FROM jobs WHERE number = ?1)
+ORDER BY upto
+"""
+
+# Up to where the view is true.
+SELECT_APPLIED: Final = "SELECT log_id, applied_seq, checksum, jobs_total FROM applied"
+
+# The counters over all jobs.
+SELECT_COUNTERS: Final = "SELECT statuses, duration_sum_us, duration_count FROM applied"
+
+# The counters of pairs: (task, queue), each optional.
+SELECT_PAIRS: Final = """
+SELECT statuses, duration_sum_us, duration_count FROM pairs
+WHERE (?1 IS NULL OR task = ?1) AND (?2 IS NULL OR queue = ?2)
+"""
+
+# Whether some names are counted together because there are too many.
+SELECT_HAS_OTHER: Final = "SELECT EXISTS (SELECT 1 FROM pairs WHERE task = ?)"
+
+# Buckets of one width: (width, task, from, until).
+SELECT_ROLLUPS: Final = """
+SELECT bucket_ms, content FROM rollups
+WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms
+"""
+
+# Alerts, the newest first: (before, limit, state, task); by their number alone.
+LIST_ALERTS: Final = """
+SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
+    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
+FROM alerts
+WHERE number < ?1 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR +task = ?4)
+ORDER BY number DESC LIMIT ?2
+"""
+
+# Alerts that are not resolved, by the index of the open ones: the same parameters.
+LIST_OPEN_ALERTS: Final = """
+SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
+    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
+FROM alerts
+WHERE number < ?1 AND state = ?3 AND state <> 'resolved' AND (?4 IS NULL OR +task = ?4)
+ORDER BY number DESC LIMIT ?2
+"""
+
+# Alerts of a task, by its index: the same parameters.
+LIST_ALERTS_BY_TASK: Final = """
+SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
+    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
+FROM alerts
+WHERE number < ?1 AND task = ?4 AND (?3 IS NULL OR +state = ?3)
+ORDER BY number DESC LIMIT ?2
+"""
+
+_decode_usage: Final = msgspec.json.Decoder(dict[str, int | float | None]).decode
+_decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
+_decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
+_ALERT_FIELDS: Final = AlertAnswer.__struct_fields__
+
+
+def open_reader(path: Path) -> Reader:
+    """
+    Read a view beside its writer, in this process or in another one.
+
+    Raises:
+        NotFoundError: There is no such file.
+        DataError: It is damaged, or of a newer or older version.
+        NoPermissionError, CannotCreateError: It cannot be opened.
+    """
+    known = len(scripts())
+    if not path.exists():
+        raise NotFoundError(f"there is no view {path}; it is made when the node starts on this folder")
+    refuse_newer(path, known)
+    connection = connect_reader(path)
+    try:
+        with storage_errors(path):
+            version = connection.pragma("user_version")
+        if version != known:
+            raise DataError(
+                f"the view {path} has schema {version}, this version of Jobsight needs {known}; "
+                "start the node once on this folder, it brings the view up to date"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return Reader(connection, path)
+
+
+class Reader:
+    """Answers from the view as of its last flush. Each call sees one moment. One thread at a time."""
+
+    def __init__(self, connection: apsw.Connection, path: Path | None) -> None:
+        self._connection = connection
+        self._path = path
+        self._words = KnownWords(connection)
+        self._index = JobIndex(connection)
+
+    def close(self) -> None:
+        """Release the file; a second call does nothing. A view in memory belongs to its writer: leave that to it."""
+        self._connection.close()
+
+    def applied(self) -> Applied:
+        """Up to where the view is true."""
+        with self._moment():
+            return self._applied()
+
+    def job(self, job_id: str) -> JobAnswer | None:
+        """A job; None when it is not stored."""
+        with self._moment():
+            number = self._number(job_id)
+            return None if number is None else self._answers([number])[0]
+
+    def history_refs(self, job_id: str) -> list[int]:
+        """Where a job's events stand in the log, packed as `seq << 20 | index`: the first and the last `HISTORY_REFS_MAX`."""
+        with self._moment():
+            number = self._number(job_id)
+            pieces = self._rows(SELECT_HISTORY, (number,))
+        return kept(unpack(b"".join([piece for (piece,) in pieces])))
+
+    def list_jobs(
+        self,
+        *,
+        status: str | None = None,
+        task: str | None = None,
+        queue: str | None = None,
+        since_ms: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """
+        Jobs that match all of the filters, the newest first (by when they were first heard of).
+
+        Args:
+            status, task, queue: Exact words; None for any.
+            since_ms: Only jobs heard of at or after this moment, ms UTC.
+            limit: Jobs of a page, at most `PAGE_MAX`.
+            cursor: From the page before.
+
+        Raises:
+            UsageError: The cursor is none that a page has given.
+        """
+        limit = max(1, min(limit, PAGE_MAX))
+        with self._moment():
+            applied = self._applied()
+            before = before_number(cursor, applied.jobs_total + 1)
+            numbers, before = self._search((status, task, queue, since_ms), before, limit)
+            return JobPage(
+                jobs=self._answers(numbers),
+                cursor=cursor_of(before) if before > 1 else None,
+                count=None if since_ms is not None else self._count(status, task, queue),
+                as_of_seq=applied.applied_seq,
+            )
+
+    def totals(self, task: str | None = None, queue: str | None = None) -> Totals:
+        """Total, completed and failed jobs and their mean duration, of all jobs or of a task or queue."""
+        with self._moment():
+            return totals_of(self._counters(task, queue))
+
+    def by_status(self, task: str | None = None, queue: str | None = None) -> dict[str, int]:
+        """How many jobs stand in each status, of all jobs or of a task or queue."""
+        with self._moment():
+            return self._by_status(task, queue)
+
+    def rollup_series(
+        self, width_s: int, since_ms: int, until_ms: int, task: str | None = None, *, has_task: bool = True
+    ) -> list[SeriesPoint]:
+        """
+        Buckets in which something ended, oldest first.
+
+        Args:
+            width_s: One of `core.rollup.WIDTHS_S`.
+            since_ms, until_ms: Buckets from that of `since_ms` to before `until_ms`, ms UTC.
+            task: A task's name; None for all jobs.
+            has_task: False asks for the jobs without a task.
+        """
+        scope = _scope(task, has_task)
+        start_ms = bucket_start_ms(since_ms, width_s)
+        with self._moment():
+            rows = self._rows(SELECT_ROLLUPS, (width_s, scope, start_ms, until_ms))
+        return [SeriesPoint(bucket_ms=start, rollup=decode_rollup(content)) for start, content in rows]
+
+    def rollup_sum(
+        self, since_ms: int, until_ms: int | None = None, task: str | None = None, *, has_task: bool = True
+    ) -> Rollup:
+        """
+        All that ended within a range, from as few buckets as cover it exactly.
+
+        Args:
+            since_ms, until_ms: Rounded down to the finest bucket, ms UTC; None for no end.
+            task, has_task: As in `rollup_series`.
+        """
+        scope = _scope(task, has_task)
+        total = Rollup()
+        with self._moment():
+            for stretch in stretches(since_ms, until_ms):
+                for rollup in self._buckets(stretch, scope):
+                    merge_rollup(total, rollup)
+        return total
+
+    def alerts(
+        self, state: str | None = None, task: str | None = None, *, limit: int = 100, cursor: str | None = None
+    ) -> AlertPage:
+        """
+        Alerts, the newest episode first.
+
+        Args:
+            state: `firing` or `resolved`; None for both.
+            task: Only alerts of this task.
+            limit: Alerts of a page, at most `PAGE_MAX`.
+            cursor: From the page before.
+
+        Raises:
+            UsageError: The cursor is none that a page has given.
+        """
+        limit = max(1, min(limit, PAGE_MAX))
+        with self._moment():
+            applied = self._applied()
+            before = before_number(cursor, 1 << 62)
+            statement = LIST_ALERTS if task is None else LIST_ALERTS_BY_TASK
+            if state not in (None, RESOLVED):
+                statement = LIST_OPEN_ALERTS
+            rows = self._rows(statement, (before, limit + 1, state, task))
+        alerts = [AlertAnswer(**dict(zip(_ALERT_FIELDS, row[1:], strict=True))) for row in rows[:limit]]
+        is_last = len(rows) <= limit
+        return AlertPage(
+            alerts=alerts,
+            cursor=None if is_last else cursor_of(rows[limit - 1][0]),
+            as_of_seq=applied.applied_seq,
+        )
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """One moment of the view for all that is read inside."""
+        with storage_errors(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _applied(self) -> Applied:
+        row = self._connection.execute(SELECT_APPLIED).fetchone()
+        if row is None:
+            raise apsw.CorruptError("the row that says up to where it is true is missing")
+        return Applied(**dict(zip(Applied.__struct_fields__, row, strict=True)))
+
+    def _number(self, job_id: str) -> int | None:
+        for number in self._index.candidates([job_id]):
+            row = self._connection.execute(SELECT_ANSWER, (number,)).fetchone()
+            if row is not None and row[1] == job_id:
+                return number
+        return None
+
+    def _answers(self, numbers: list[int]) -> list[JobAnswer]:
+        rows = self._connection.executemany(SELECT_ANSWER, [(number,) for number in numbers])
+        return [self._answer(row) for row in rows]
+
+    def _answer(self, row: tuple[Any, ...]) -> JobAnswer:
+        text = self._words.text
+        return JobAnswer(
+            job_id=row[1],
+            status=text(row[2]) or "",
+            progress=row[3],
+            duration_ms=row[4],
+            resource_usage=None if row[5] is None else _decode_usage(row[5]),
+            task=text(row[6]),
+            queue=text(row[7]),
+            host=text(row[8]),
+            labels=None if row[9] is None else _decode_labels(row[9]),
+            attempt=row[10],
+            retries=row[11],
+            max_retries=row[12],
+            error=row[13],
+            message=row[14],
+            created_ms=row[15],
+            started_ms=row[16],
+            updated_ms=row[17],
+            ended_ms=row[18],
+            events=row[19],
+        )
+
+    def _search(
+        self, filters: tuple[str | None, str | None, str | None, int | None], before: int, limit: int
+    ) -> tuple[list[int], int]:
+        """The numbers of a page, and where the next one goes on (1: nowhere)."""
+        status, task, queue, since_ms = filters
+        stored = [None if word is None else self._words.stored(word) for word in (status, task, queue)]
+        statement = LIST_ALL
+        if task is not None:
+            statement = LIST_BY_TASK
+        if status not in (None, "completed"):
+            statement = LIST_BY_STATUS
+        is_exact = [status, task, queue, since_ms].count(None) >= 3 and statement is not LIST_ALL
+        window = before if is_exact or filters == (None, None, None, None) else WINDOW_JOBS
+        numbers: list[int] = []
+        for _ in range(WINDOWS_MAX):
+            floor = max(1, before - window)
+            rows = self._rows(statement, (before, floor, limit - len(numbers), *stored, since_ms))
+            numbers += [number for (number,) in rows]
+            if len(numbers) >= limit:
+                return numbers, numbers[-1]
+            before = floor
+            if before <= 1:
+                break
+        return numbers, before
+
+    def _count(self, status: str | None, task: str | None, queue: str | None) -> int | None:
+        """Jobs that match, by the counters; None where a name may be counted among others."""
+        by_status = self._by_status(task, queue)
+        if not by_status and self._connection.execute(SELECT_HAS_OTHER, (OTHER,)).get:
+            return None
+        return sum(by_status.values()) if status is None else by_status.get(status, 0)
+
+    def _by_status(self, task: str | None, queue: str | None) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for counters in self._counters(task, queue):
+            for word, count in counters.statuses.items():
+                total[word] = total.get(word, 0) + count
+        return total
+
+    def _counters(self, task: str | None, queue: str | None) -> list[Counters]:
+        is_all = task is None and queue is None
+        rows = self._rows(SELECT_COUNTERS) if is_all else self._rows(SELECT_PAIRS, (task, queue))
+        return [
+            Counters(statuses=_decode_statuses(statuses), duration_sum_us=int(sum_us), duration_count=count)
+            for statuses, sum_us, count in rows
+        ]
+
+    def _buckets(self, stretch: Stretch, scope: Scope) -> Iterator[Rollup]:
+        bounds = (stretch.width_s, scope, stretch.since_ms, stretch.until_ms)
+        for _, content in self._connection.execute(SELECT_ROLLUPS, bounds):
+            yield decode_rollup(content)
+
+    def _rows(self, statement: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, bindings).fetchall()
+
+
+def _scope(task: str | None, has_task: bool) -> Scope:
+    if not has_task:
+        return WITHOUT_TASK
+    return ALL_JOBS if task is None else task
