@@ -17,7 +17,7 @@ from msgspec import Struct
 from jobsight.core.apply import RULES_VERSION
 from jobsight.core.events import SettingsChanged
 from jobsight.core.state import State
-from jobsight.engine.answers import Answers
+from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
 from jobsight.engine.writer import Writer
@@ -30,6 +30,7 @@ from jobsight.view.lazy import LazyView
 
 if TYPE_CHECKING:
     from jobsight.logs.sqlite_reader import SqliteReader
+    from jobsight.view.queries import Reader
 
 Say = Callable[[str], None]
 """Writes one line for the operator."""
@@ -41,11 +42,12 @@ def clock_ms() -> int:
 
 
 class Store(Struct, frozen=True, kw_only=True):
-    """A log, its view, and the state that they give together."""
+    """A log, its view, and the state that they give together; `reader` answers queries as of the last flush."""
 
     log: Log
     view: ReadModel
     state: State
+    reader: Callable[[], Reading]
     is_durable: bool
 
 
@@ -65,7 +67,7 @@ def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_lo
     if data is None:
         log = MemoryLog(log_id=secrets.token_hex(16), rules_version=RULES_VERSION)
         view = LazyView(log.log_id)
-        yield Store(log=log, view=view, state=recover(log, view), is_durable=False)
+        yield Store(log=log, view=view, state=recover(log, view), reader=view.reader, is_durable=False)
         view.close()
         return
     with ExitStack() as stack:
@@ -74,6 +76,7 @@ def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_lo
 
 def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, accept_loss: bool) -> Store:
     from jobsight.logs.folder import open_folder
+    from jobsight.view.queries import open_reader
 
     os.umask(0o077)  # whatever is made in the folder is the owner's alone
     folder = open_folder(data, init_new=init_new, accept_loss=accept_loss, now_ms=clock_ms())
@@ -89,7 +92,9 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
         remove_view(folder.view_path)
         view, state = _open_view(folder.view_path, log)
     stack.callback(view.close)
-    return Store(log=log, view=view, state=state, is_durable=True)
+    reader = open_reader(folder.view_path)
+    stack.callback(reader.close)
+    return Store(log=log, view=view, state=state, reader=lambda: reader, is_durable=True)
 
 
 def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda _: None) -> tuple[ReadModel, State]:
@@ -113,6 +118,27 @@ def read_log(data: Path) -> Iterator[SqliteReader]:
         yield reader
     finally:
         reader.close()
+
+
+@contextmanager
+def read_view(data: Path) -> Iterator[Reader]:
+    """The view of a data folder, read beside a node that may be running on it. Raises NotFoundError, DataError."""
+    from jobsight.logs.folder import VIEW, open_log_reader
+    from jobsight.view.queries import open_reader
+
+    open_log_reader(data).close()
+    reader = open_reader(data / VIEW)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def folder_holder(data: Path) -> int | None:
+    """The process that uses a data folder; None for none."""
+    from jobsight.logs.lock import holder_of
+
+    return holder_of(data)
 
 
 def rebuild_view(data: Path, on_progress: Callable[[int, int], None]) -> tuple[int, int]:
@@ -172,12 +198,18 @@ def run_node(
         complain("no --data: everything is kept in memory, and gone at the end")
     waker = Waker()
     with open_store(data, complain, init_new=init_new, accept_loss=accept_loss) as store:
+
+        def reading() -> Reading:
+            reader = store.reader()
+            writer.flush()
+            return reader
+
         writer = Writer(
             log=store.log,
             view=store.view,
             state=store.state,
             clock_ms=clock_ms,
-            answer=Answers(store.state).answer,
+            answer=Answers(store.state, reading, store.log, clock_ms).answer,
             wake=waker.wake if store.is_durable else None,
         )
         if store.state.retries_max != retries_max:

@@ -15,6 +15,10 @@ from jobsight.errors import JobsightError
 
 COMMANDS: Final = {
     "node": "jobsight.cli.node",
+    "stats": "jobsight.cli.stats",
+    "jobs": "jobsight.cli.jobs",
+    "job": "jobsight.cli.job",
+    "doctor": "jobsight.cli.doctor",
     "log": "jobsight.cli.log",
     "view": "jobsight.cli.view",
 }

@@ -46,3 +46,17 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def holder_of(folder: Path) -> int | None:
+    """The pid of the process that holds a folder; None when none does. Takes the lock for a moment to find out."""
+    path = folder / LOCK
+    if not path.exists():
+        return None
+    with system_in_our_words(path, "its holder was looked for"), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = file.read(32).strip()
+            return int(text) if text.isdigit() else 0
+    return None
