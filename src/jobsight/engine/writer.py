@@ -56,8 +56,11 @@ Deliver = Callable[[Outcome], None]
 
 
 class _Submission(Struct, gc=False):
+    """A chunk of reports; or, where `events` is set, events of the monitor itself."""
+
     chunk: Chunk
     deliver: Deliver
+    events: list[InternalEvent] | None = None
 
 
 class _Group(Struct, gc=False):
@@ -115,12 +118,19 @@ class Writer:
 
     def submit(self, chunk: Chunk, deliver: Deliver) -> None:
         """Hand in a chunk. `deliver` is called by `settle`, in the order of submission, once its reports are stored."""
+        self._put(_Submission(chunk, deliver))
+
+    def submit_events(self, events: list[InternalEvent], deliver: Deliver) -> None:
+        """Hand in events of the monitor itself, in line with the chunks; for `deliver` see `submit`."""
+        self._put(_Submission(Chunk(), deliver, events))
+
+    def _put(self, submission: _Submission) -> None:
         self.in_flight += 1
         if self._thread is None:
-            self._stored.append(self._commit([_Submission(chunk, deliver)]))
+            self._stored.append(self._commit([submission]))
             self.settle()
         else:
-            self._waiting.put(_Submission(chunk, deliver))
+            self._waiting.put(submission)
 
     def settle(self) -> None:
         """Apply and answer what was stored since the last call. Called by the owner only."""
@@ -138,13 +148,7 @@ class Writer:
             accept_ms=self._clock_ms(), kind=BatchKind.INTERNAL, count=len(events), payload=encode_internal(events)
         )
         self._head = self._log.append([entry])[-1]
-        batch = Batch(
-            seq=self._head.seq,
-            accept_ms=entry.accept_ms,
-            sources=[None] * len(events),
-            events=cast("list[Event]", events),
-        )
-        self._on_alerts(apply_internal(self.state, batch).alerts)
+        self._apply_internal(events, self._head.seq, entry.accept_ms)
 
     def flush_due_ms(self) -> int | None:
         """In how many milliseconds the view wants to be brought up to date; None while it is."""
@@ -176,14 +180,19 @@ class Writer:
     def _run(self) -> None:
         """The log thread: join what waits, store it, say so."""
         wake = cast("Callable[[], None]", self._wake)
-        while (first := self._waiting.get()) is not None:
+        next_one: _Submission | None = None
+        while (first := next_one or self._waiting.get()) is not None:
+            next_one = None
             submissions = [first]
             events = len(first.chunk.reports)
             is_last = False
-            while events < GROUP_EVENTS_MAX and not self._waiting.empty():
+            while first.events is None and events < GROUP_EVENTS_MAX and not self._waiting.empty():
                 further = self._waiting.get()
                 if further is None:
                     is_last = True
+                    break
+                if further.events is not None:
+                    next_one = further
                     break
                 submissions.append(further)
                 events += len(further.chunk.reports)
@@ -193,16 +202,18 @@ class Writer:
                 return
 
     def _commit(self, submissions: list[_Submission]) -> _Group:
-        """Store the reports of some submissions as one batch."""
-        payload = b"".join([one.chunk.payload for one in submissions])
+        """Store the reports of some submissions, or the events of one, as one batch."""
+        events = submissions[0].events
+        payload = encode_internal(events) if events else b"".join([one.chunk.payload for one in submissions])
         group = _Group(submissions, accept_ms=self._clock_ms())
         if not payload:
             return group
         if self.broken is not None or self._refuses is not None:
             group.failure = _UNKNOWN if self.broken is not None else self._refuses
             return group
-        count = sum(len(one.chunk.reports) for one in submissions)
-        entry = Entry(accept_ms=group.accept_ms, kind=BatchKind.REPORTS, count=count, payload=payload)
+        count = len(events) if events else sum(len(one.chunk.reports) for one in submissions)
+        kind = BatchKind.INTERNAL if events else BatchKind.REPORTS
+        entry = Entry(accept_ms=group.accept_ms, kind=kind, count=count, payload=payload)
         try:
             group.head = self._log.append([entry])[-1]
         except StorageFullError:
@@ -213,6 +224,9 @@ class Writer:
         return group
 
     def _apply_group(self, group: _Group) -> None:
+        if group.submissions[0].events is not None:
+            self._apply_events(group)
+            return
         batch: Batch | None = None
         if group.head is not None:
             self._head = group.head
@@ -235,6 +249,22 @@ class Writer:
                 base += len(one.chunk.reports)
             self.in_flight -= 1
             one.deliver(outcome)
+
+    def _apply_events(self, group: _Group) -> None:
+        (submission,) = group.submissions
+        if group.head is not None and submission.events:
+            self._head = group.head
+            self._apply_internal(submission.events, group.head.seq, group.accept_ms)
+        self.in_flight -= 1
+        submission.deliver(Outcome(failure=group.failure))
+
+    def _apply_internal(self, events: list[InternalEvent], seq: int, accept_ms: int) -> None:
+        sources: list[str | None] = [None] * len(events)
+        batch = Batch(seq=seq, accept_ms=accept_ms, sources=sources, events=cast("list[Event]", events))
+        fetch_jobs(self.state, self._view, batch)
+        applied = apply_internal(self.state, batch)
+        if applied.alerts:
+            self._on_alerts(applied.alerts)
 
     def _apply_chunk(self, chunk: Chunk, batch: Batch | None, base: int) -> Outcome:
         """Apply one submission's reports; a query in between sees those before it."""

@@ -25,6 +25,7 @@ from jobsight.protocol.messages import (
 )
 from jobsight.protocol.reading import Read, depth_change, read_line
 from jobsight.protocol.refusals import Code, Refusal, refusal
+from jobsight.protocol.sources import SourceFiller
 from jobsight.protocol.validation import job_id_fault, labels_fault, time_fault
 
 
@@ -54,9 +55,15 @@ class Chunk(Struct, kw_only=True, gc=False):
 
 
 class Codec:
-    """Reads one connection's lines, or the log's. Keeps a message that is printed over several lines until it is whole."""
+    """
+    Reads one connection's lines, or the log's. Keeps a message that is printed over several lines until it is whole.
 
-    def __init__(self) -> None:
+    Args:
+        default_source: Who has sent the reports that do not say; it is written into the payload, as if they had said it.
+    """
+
+    def __init__(self, default_source: str | None = None) -> None:
+        self._filler = None if default_source is None else SourceFiller(default_source)
         self._known_ids: set[str] = set()
         self._are_bodies_bare = False
         self._fragment: list[bytes] = []
@@ -97,6 +104,8 @@ class Codec:
         reports = cast("list[AnyReport]", bodies)
         if not self._are_good(reports, block):
             return False
+        if self._filler is not None:
+            block, sources = self._filler.fill(block, sources, are_bodies_bare=self._are_bodies_bare)
         chunk.sources += sources
         chunk.reports += reports
         payloads.append(block)
@@ -148,9 +157,12 @@ class Codec:
     ) -> None:
         """Take reports that follow each other."""
         if bodies:
+            block = b"\n".join((*lines, b""))
+            if self._filler is not None:
+                block, sources = self._filler.fill(block, sources, are_bodies_bare=self._are_bodies_bare)
             chunk.reports += cast("list[AnyReport]", bodies)
             chunk.sources += sources
-            payloads.append(b"\n".join((*lines, b"")))
+            payloads.append(block)
 
     def _are_good(self, reports: list[AnyReport], block: bytes) -> bool:
         """What the typed decoders cannot check. An id is looked at once, not with every report."""
@@ -199,7 +211,7 @@ class Codec:
         (source,), (message,) = found
         if type(message) in REPORT_TYPES and not self._are_good([cast("AnyReport", message)], line):
             return None
-        return Read(source, message)
+        return Read(source, message, is_bare=self._are_bodies_bare)
 
     def _continue(self, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
         """One more line of a message that is printed over several lines, unless it is a whole message itself."""
@@ -235,9 +247,13 @@ class Codec:
         if message is None:
             return
         if type(message) in REPORT_TYPES:
-            chunk.sources.append(read.source)
-            chunk.reports.append(cast("AnyReport", message))
-            payloads.append(line + b"\n")
+            report = cast("AnyReport", message)
+            block, source = line + b"\n", read.source
+            if self._filler is not None:
+                block, source = self._filler.fill_one(line, source, report, is_bare=read.is_bare)
+            chunk.sources.append(source)
+            chunk.reports.append(report)
+            payloads.append(block)
         else:
             chunk.asides.append(Aside(len(chunk.reports), read.source, cast("AnyQuery | Refusal", message)))
 

@@ -22,6 +22,7 @@ class Read(Struct, frozen=True, gc=False):
 
     source: str | None
     message: Message | Refusal | None
+    is_bare: bool = False
 
 
 def _malformed(text: str) -> Read:
@@ -79,7 +80,7 @@ def _no_constant(name: str) -> NoReturn:
 def _read_message(message: dict[str, Any]) -> Read:
     """Tell an envelope from a bare body."""
     if "body" not in message or isinstance(message.get("type"), str):
-        return Read(None, _read_body(message))
+        return Read(None, _read_body(message), is_bare=True)
     for name in ("src", "dest"):
         value = message.get(name)
         if value is not None and not isinstance(value, str):

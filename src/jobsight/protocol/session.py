@@ -53,13 +53,16 @@ class Session:
     Args:
         form: How replies to envelopes look.
         report_unanswered: Told, in words, what could not be answered to anybody.
+        default_source: Who has sent the reports that do not say; None where that stays unknown.
     """
 
-    def __init__(self, form: ReplyForm, report_unanswered: Callable[[str], None]) -> None:
+    def __init__(
+        self, form: ReplyForm, report_unanswered: Callable[[str], None], *, default_source: str | None = None
+    ) -> None:
         self._form = form
         self._report_unanswered = report_unanswered
         self._lines = LineReader()
-        self._codec = Codec()
+        self._codec = Codec(default_source)
         self._node_id: str | None = None
         self._is_enveloped = form is ReplyForm.ENVELOPE
 
