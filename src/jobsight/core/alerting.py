@@ -46,15 +46,19 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int) 
     return alert
 
 
-def succeed(state: State, job: Job, at_ms: int) -> Alert | None:
-    """A job has completed: resolve its task's alert, or take it off the alert on which it stands. Returns what was resolved."""
-    if job.task is not None:
-        alert = state.open_by_task.get(job.task)
-        if alert is not None:
-            job.alert_id = None
-            resolve(state, alert, AlertKind.SUCCEEDED, at_ms)
-            return alert
-    return leave(state, job, at_ms) if job.alert_id is not None else None
+def succeed(state: State, job: Job, at_ms: int) -> list[Alert]:
+    """A job has completed: take it off the alert on which it stands, and resolve its task's. Returns what was resolved."""
+    resolved: list[Alert] = []
+    of_task = state.open_by_task.get(job.task) if job.task is not None else None
+    if job.alert_id is not None and (of_task is None or job.alert_id != of_task.alert_id):
+        left = leave(state, job, at_ms)
+        if left is not None:
+            resolved.append(left)
+    if of_task is not None:
+        job.alert_id = None
+        resolve(state, of_task, AlertKind.SUCCEEDED, at_ms)
+        resolved.append(of_task)
+    return resolved
 
 
 def resolve(state: State, alert: Alert, kind: AlertKind, at_ms: int) -> None:

@@ -165,7 +165,8 @@ def _is_repeat(job: Job, event: AnyReport, source: str | None) -> bool:
     if event.msg_id is UNSET or event.msg_id is None:
         return False
     if job.last_event is not None:
-        return job.last_event == event and job.last_source == source
+        # 25 equals 25.0, but they are written differently: only the text tells the same as the digest will tell later.
+        return job.last_source == source and _encode(job.last_event) == _encode(event)
     return job.last_digest == digest(source, event)
 
 
@@ -204,7 +205,7 @@ def _on_update(state: State, job: Job, event: StatusUpdate, applied: Applied, in
         status = next_status(old, Kind.UPDATED, event.status)
         stand(state, job, status, at_ms)
         if status in TERMINAL:
-            note_end(job, event, is_told_by_update=True)
+            note_end(job, event, at_ms, is_told_by_update=True)
             count_end(rollup_for(state, job, event.at, at_ms), status)
             if status == COMPLETED and state.open_by_id:
                 _close_alert(state, job, applied, at_ms)
@@ -230,7 +231,7 @@ def _on_completed(state: State, job: Job, event: JobCompleted, applied: Applied,
         set_duration(state, job, duration_ms)
     if usage is not None:
         job.resource_usage = usage
-    note_end(job, event, is_told_by_update=False)
+    note_end(job, event, at_ms, is_told_by_update=False)
     rollup = rollup_for(state, job, event.at, at_ms)
     if not is_same_end:
         count_end(rollup, COMPLETED)
@@ -261,7 +262,7 @@ def _on_failed(state: State, job: Job, event: JobFailed, applied: Applied, index
     if has_retries_left:
         return
     job.ended_ms = at_ms
-    note_end(job, event, is_told_by_update=False)
+    note_end(job, event, at_ms, is_told_by_update=False)
     if not is_same_end:
         count_end(rollup_for(state, job, event.at, at_ms), FAILED)
     applied.alerts.append(count_failure(state, job, error, retries, at_ms))
@@ -285,7 +286,7 @@ def _on_cancelled(state: State, job: Job, event: JobCancelled, applied: Applied,
     job.ended_ms = at_ms
     if event.reason is not UNSET and event.reason is not None:
         job.message = cut_text(event.reason)
-    note_end(job, event, is_told_by_update=False)
+    note_end(job, event, at_ms, is_told_by_update=False)
     count_end(rollup_for(state, job, event.at, at_ms), status)
 
 
@@ -295,9 +296,7 @@ def _retries(event: JobFailed) -> int:
 
 def _close_alert(state: State, job: Job, applied: Applied, at_ms: int) -> None:
     """A success resolves the alert of its task, or takes its job off the alert on which it stands."""
-    resolved = succeed(state, job, at_ms)
-    if resolved is not None:
-        applied.alerts.append(resolved)
+    applied.alerts += succeed(state, job, at_ms)
 
 
 def _note_late_failure(state: State, job: Job, error: str, retries: int, applied: Applied, at_ms: int) -> None:

@@ -10,7 +10,7 @@ from jobsight.core.limits import OTHER, TEXT_BYTES_KEPT
 from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, count_duration, count_measures
 from jobsight.core.state import State
 from jobsight.core.statistics import PairCounters, duration_us, pair_for, status_word
-from jobsight.core.times import epoch_ms, happened_ms
+from jobsight.core.times import happened_ms
 
 ENDED_BY_WORKER: Final = frozenset({COMPLETED, FAILED, CANCELLED})
 """Ends that a worker told; `lost` is none, so nothing that follows it is late."""
@@ -146,7 +146,7 @@ def is_late(job: Job, event: AnyReport, accept_ms: int) -> bool:
     if host is not None and job.end_host is not None and host != job.end_host:
         return False
     end_ms = job.end_at_ms if job.end_at_ms is not None else job.ended_ms
-    return end_ms is not None and min(epoch_ms(event.at), accept_ms) < end_ms
+    return end_ms is not None and happened_ms(event.at, accept_ms) < end_ms
 
 
 def rollup_for(state: State, job: Job, at: float | str | None, accept_ms: int) -> Rollup:
@@ -163,9 +163,13 @@ def count_end(rollup: Rollup, status: str) -> None:
     rollup.ends[status] = rollup.ends.get(status, 0) + 1
 
 
-def note_end(job: Job, event: AnyReport, is_told_by_update: bool) -> None:
-    """Remember whose clock told of the end, so that later reports can be found late."""
-    job.end_at_ms = None if event.at is None else epoch_ms(event.at)
+def note_end(job: Job, event: AnyReport, accept_ms: int, *, is_told_by_update: bool) -> None:
+    """
+    Remember when the end happened and whose clock told it, so that later reports can be found late.
+
+    A clock far ahead would make late whatever follows; so its time is clamped here as it is everywhere.
+    """
+    job.end_at_ms = None if event.at is None else happened_ms(event.at, accept_ms)
     job.end_host = job.host
     job.is_end_told_by_update = is_told_by_update
 
