@@ -17,6 +17,7 @@ from jobsight.core.events import AnyReport, Heartbeat, JobCancelled, JobComplete
 from jobsight.core.times import epoch_ms
 from jobsight.protocol.limits import LIST_LIMIT_MAX
 from jobsight.protocol.messages import GetJob, GetStats, Init, ListJobs, Message
+from jobsight.protocol.refusals import shown
 
 Rule = Callable[[object], str | None]
 """Answers what was expected (with a path below the field, where it is not the field itself), or None for a good value."""
@@ -103,13 +104,18 @@ def labels_fault(value: object) -> str | None:
         return f"expected at most {limits.LABELS_MAX} labels, got {len(value)}"
     for key, text in value.items():
         if not isinstance(text, str):
-            return "expected an object of strings"
+            return f".{_named(key)}: expected a string, got {shown(text)[:32]}"
         if len(key.encode()) > limits.LABEL_KEY_BYTES_MAX or len(text.encode()) > limits.LABEL_VALUE_BYTES_MAX:
             return (
                 f"expected keys to {limits.LABEL_KEY_BYTES_MAX} bytes "
                 f"and values to {limits.LABEL_VALUE_BYTES_MAX} bytes"
             )
     return None
+
+
+def _named(name: str) -> str:
+    """A key of the input in an error text; with the value beside it, it keeps within what may be repeated."""
+    return name[:24] if name.isprintable() else "(a name with control characters)"
 
 
 def _usage(value: object) -> str | None:
@@ -119,8 +125,7 @@ def _usage(value: object) -> str | None:
         return f"expected at most {limits.MEASURES_MAX} measures, got {len(value)}"
     for name, one in value.items():
         if one is not None and _MEASURE(one) is not None:
-            label = name[:32] if name.isprintable() else "(a measure)"
-            return f".{label}: expected a number from 0 to 2^53-1"
+            return f".{_named(name)}: expected a number from 0 to 2^53-1, got {shown(one)[:32]}"
     return None
 
 
