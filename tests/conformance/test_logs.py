@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("jobsight.testing.logs")
-
-from jobsight.logs.base import Log  # noqa: E402
-from jobsight.logs.memory import MemoryLog  # noqa: E402
-from jobsight.logs.sqlite import SqliteLog  # noqa: E402
-from jobsight.testing.logs import DURABLE_PROMISES, PROMISES, RULES_VERSION, LogKind, Promise  # noqa: E402
+from jobsight.logs.base import Log
+from jobsight.logs.memory import MemoryLog
+from jobsight.logs.sqlite import SqliteLog
+from jobsight.testing.logs import DURABLE_PROMISES, PROMISES, RULES_VERSION, LogKind, Promise
 
 
 def open_memory(folder: Path, log_id: str) -> Log:

@@ -94,6 +94,7 @@ class SqliteReader:
     def __init__(self, path: Path, *, stand_in: Meta | None = None) -> None:
         self._path = path
         self._lock = Lock()
+        self._has_stand_in = stand_in is not None
         with system_in_our_words(path, "it was opened for reading"):
             if not path.is_file() or path.stat().st_size == 0:
                 raise DataError(f"{path}: there is no log; restore it from a backup; --init-new starts over")
@@ -193,6 +194,8 @@ class SqliteReader:
             [(said,)] = cast("list[tuple[str]]", self._fetch(_STRUCTURE))
         except DataError as error:
             said = str(error)
+        if said == "ok" and self._has_stand_in:
+            said = "what the log says of itself differs from its checksum"
         return verdict if said == "ok" else _with_damage(verdict, Damage.STRUCTURE, said.replace("\n", " "))
 
     def rows_until(self, last_seq: int) -> Iterator[Row]:
