@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from jobsight.core.events import AnyReport
 from jobsight.protocol.framing import Overlong
-from jobsight.protocol.limits import KNOWN_IDS_MAX, LINE_BYTES_MAX, SLICE_BYTES
+from jobsight.protocol.limits import KNOWN_IDS_MAX, LINE_BYTES_MAX, NESTING_MAX, SLICE_BYTES
 from jobsight.protocol.messages import (
     REPORT_TYPES,
     AnyQuery,
@@ -23,7 +23,7 @@ from jobsight.protocol.messages import (
     decoder_of_bodies,
     decoder_of_envelopes,
 )
-from jobsight.protocol.reading import Read, depth_change, read_line
+from jobsight.protocol.reading import Read, nesting_of, read_line
 from jobsight.protocol.refusals import Code, Refusal, refusal
 from jobsight.protocol.sources import SourceFiller
 from jobsight.protocol.validation import job_id_fault, labels_fault, time_fault
@@ -68,14 +68,24 @@ class Codec:
         self._are_bodies_bare = False
         self._fragment: list[bytes] = []
         self._fragment_bytes = 0
-        self._fragment_depth = 0
+        self._fragment_objects = 0
+        self._is_at_end = False
 
-    def read(self, parts: Sequence[bytes | Overlong]) -> Chunk:
-        """Read what `LineReader` handed out."""
+    def read(self, parts: Sequence[bytes | Overlong], *, is_rest: bool = False) -> Chunk:
+        """
+        Read what `LineReader` handed out.
+
+        Args:
+            parts: Blocks of lines, and marks in the place of overlong ones.
+            is_rest: The last line was closed by the end of the stream, so it may stop anywhere, also within a string.
+        """
+        self._is_at_end = is_rest
         chunk = Chunk()
         payloads: list[bytes] = []
         for part in parts:
             if isinstance(part, Overlong):
+                # What it belonged to must not go on without it: the rest may be whole by itself and mean something else.
+                self._drop_fragment()
                 text = f"line: expected at most {LINE_BYTES_MAX} bytes"
                 self._add_refusal(chunk, refusal(Code.MALFORMED_REQUEST, text, is_anonymous=True))
                 continue
@@ -195,11 +205,13 @@ class Codec:
     def _read_line(self, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
         read = self._decode_line(line) or read_line(line)
         if isinstance(read.message, Refusal) and read.message.is_anonymous and line.startswith(b"{"):
-            change = depth_change(line)
-            if change is not None and change[0] > 0:
+            nesting = nesting_of(line)
+            is_cut_off = nesting.is_string_open and self._is_at_end
+            is_opened = nesting.open_objects > 0 and not nesting.is_string_open
+            if is_cut_off or (is_opened and nesting.deepest <= NESTING_MAX):
                 self._fragment = [line]
                 self._fragment_bytes = len(line)
-                self._fragment_depth = change[0]
+                self._fragment_objects = nesting.open_objects
                 return
         self._add(read, line, chunk, payloads)
 
@@ -221,26 +233,27 @@ class Codec:
                 self._refuse_fragment(chunk, "line: expected the rest of a JSON object, got another message")
                 self._add(read, line, chunk, payloads)
                 return
-        change = depth_change(line)
+        nesting = nesting_of(line)
         self._fragment.append(line)
         self._fragment_bytes += len(line) + 1
+        self._fragment_objects += nesting.open_objects
         if self._fragment_bytes > LINE_BYTES_MAX:
             self._refuse_fragment(chunk, f"line: expected at most {LINE_BYTES_MAX} bytes")
-        elif change is None:
+        elif nesting.deepest > NESTING_MAX:
+            self._refuse_fragment(chunk, f"line: expected at most {NESTING_MAX} levels of nesting")
+        elif nesting.is_string_open and not self._is_at_end:
             self._refuse_fragment(chunk, "line: expected the rest of a JSON object, got a string without its end")
-        else:
-            self._fragment_depth += change[0]
-            if self._fragment_depth <= 0:
-                whole = b" ".join(self._fragment)
-                self._drop_fragment()
-                self._add(self._decode_line(whole) or read_line(whole), whole, chunk, payloads)
+        elif not nesting.is_string_open and self._fragment_objects <= 0:
+            whole = b" ".join(self._fragment)
+            self._drop_fragment()
+            self._add(self._decode_line(whole) or read_line(whole), whole, chunk, payloads)
 
     def _refuse_fragment(self, chunk: Chunk, text: str) -> None:
         self._drop_fragment()
         self._add_refusal(chunk, refusal(Code.MALFORMED_REQUEST, text, is_anonymous=True))
 
     def _drop_fragment(self) -> None:
-        self._fragment, self._fragment_bytes, self._fragment_depth = [], 0, 0
+        self._fragment, self._fragment_bytes, self._fragment_objects = [], 0, 0
 
     def _add(self, read: Read, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
         message = read.message

@@ -72,7 +72,7 @@ class Session:
 
     def finish(self) -> Chunk:
         """The end of the connection. A message that is not whole is dropped, and said."""
-        chunk = self._codec.read(self._lines.finish())
+        chunk = self._codec.read(self._lines.finish(), is_rest=True)
         fragment = self._codec.finish()
         if fragment:
             self._report_unanswered(f"dropped an incomplete message of {len(fragment)} bytes at the end of the input")
