@@ -7,8 +7,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from jobsight.core.state import State
 from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
+from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import Writer
 from jobsight.errors import DamagedViewError
 from jobsight.logs.base import Log
@@ -29,7 +30,12 @@ from jobsight.transports.stdio import StdioNode, Waker
 from jobsight.view.lazy import LazyView
 
 if TYPE_CHECKING:
+    import asyncio
+    import socket
+
+    from jobsight.config.settings import Settings
     from jobsight.logs.sqlite_reader import SqliteReader
+    from jobsight.transports.http.assembly import ServiceOptions
     from jobsight.view.queries import Reader
 
 Say = Callable[[str], None]
@@ -198,20 +204,7 @@ def run_node(
         complain("no --data: everything is kept in memory, and gone at the end")
     waker = Waker()
     with open_store(data, complain, init_new=init_new, accept_loss=accept_loss) as store:
-
-        def reading() -> Reading:
-            reader = store.reader()
-            writer.flush()
-            return reader
-
-        writer = Writer(
-            log=store.log,
-            view=store.view,
-            state=store.state,
-            clock_ms=clock_ms,
-            answer=Answers(store.state, reading, store.log, clock_ms).answer,
-            wake=waker.wake if store.is_durable else None,
-        )
+        writer = _writer(store, waker.wake if store.is_durable else None)
         if store.state.retries_max != retries_max:
             writer.record(
                 [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
@@ -220,3 +213,129 @@ def run_node(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, node.stop)
         node.serve()
+
+
+def _writer(store: Store, wake: Callable[[], None] | None) -> Writer:
+    def reading() -> Reading:
+        reader = store.reader()
+        writer.flush()
+        return reader
+
+    writer = Writer(
+        log=store.log,
+        view=store.view,
+        state=store.state,
+        clock_ms=clock_ms,
+        answer=Answers(store.state, reading, store.log, clock_ms).answer,
+        wake=wake,
+    )
+    return writer
+
+
+def run_service(settings: Settings, say: Say) -> None:
+    """
+    Serve HTTP, and the control socket of the data folder, until a signal comes.
+
+    Args:
+        settings: All of them, checked.
+        say: Writes one line to stderr.
+
+    Raises:
+        JobsightError: With the command's exit code.
+    """
+    from jobsight.transports.http.assembly import refuse_open_address
+    from jobsight.transports.http.listening import bind_address, control_socket
+
+    options = _service_options(settings)
+    data = settings.data.dir if settings.data.dir is not None else default_data_folder()
+    with (
+        closing(bind_address(options.host, settings.server.listen.port)) as listening,
+        open_store(data, say) as store,
+    ):
+        refuse_open_address(options, TokenRegistry(store.state), str(data))
+        with control_socket(data) as control:
+            _run_loop(_serve(settings, options, store, listening, control, say))
+
+
+def default_data_folder() -> Path:
+    """Where everything is kept when nothing else is said: the system's place for root, else the user's own."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/jobsight")
+    from platformdirs import user_data_path
+
+    return user_data_path("jobsight")
+
+
+def _service_options(settings: Settings) -> ServiceOptions:
+    from jobsight.transports.http.assembly import ServiceOptions
+    from jobsight.transports.http.listening import tls_context
+
+    server, limits = settings.server, settings.server.limits
+    return ServiceOptions(
+        host=server.listen.host,
+        tls=tls_context(server.tls_cert, server.tls_key) if server.tls_cert and server.tls_key else None,
+        trusted_proxies=server.trusted_proxies,
+        insecure_no_auth=server.insecure_no_auth,
+        log_requests=server.log_requests,
+        connections=limits.connections,
+        header_seconds=limits.header_seconds,
+        idle_seconds=limits.idle_seconds,
+        inflated_bytes=limits.inflated_bytes,
+        requests_per_second=limits.requests_per_second,
+    )
+
+
+async def _serve(
+    settings: Settings,
+    options: ServiceOptions,
+    store: Store,
+    listening: socket.socket,
+    control: socket.socket | None,
+    say: Say,
+) -> None:
+    import asyncio
+
+    from jobsight.transports.http.assembly import build_service
+
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(service.settle)
+
+    writer = _writer(store, wake)
+    jobs = settings.jobs
+    if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
+        writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
+    service = build_service(
+        options,
+        writer=writer,
+        clock_ms=clock_ms,
+        listening=listening,
+        control=control,
+        on_ready=lambda: _greet(settings, listening.getsockname()[1], TokenRegistry(store.state), say),
+    )
+    await service.run()
+
+
+def _greet(settings: Settings, port: int, tokens: TokenRegistry, say: Say) -> None:
+    from jobsight.transports.http.banner import first_command, url_of
+
+    server = settings.server
+    url = url_of(server.listen.host, port, is_tls=server.tls_cert is not None)
+    if server.insecure_no_auth and tokens.is_empty:
+        say("WARNING: --insecure-no-auth: everybody who reaches this address may report, read and change everything")
+    say(f"listening on {url}")
+    say(f"try: {first_command(url, needs_token=not tokens.is_empty, tls_cert=server.tls_cert)}")
+
+
+def _run_loop(main: Coroutine[None, None, None]) -> None:
+    """Run on uvloop where it is installed."""
+    import asyncio
+
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
+        from uvloop import new_event_loop
+
+        loop_factory = new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main)

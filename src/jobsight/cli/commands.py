@@ -14,6 +14,7 @@ from jobsight import __version__
 from jobsight.errors import JobsightError
 
 COMMANDS: Final = {
+    "serve": "jobsight.cli.serve",
     "node": "jobsight.cli.node",
     "stats": "jobsight.cli.stats",
     "jobs": "jobsight.cli.jobs",

@@ -150,6 +150,11 @@ class Writer:
         self._head = self._log.append([entry])[-1]
         self._apply_internal(events, self._head.seq, entry.accept_ms)
 
+    def why_not_ready(self) -> str | None:
+        """In words, why no report can be stored now; None while that works."""
+        refuses = _UNKNOWN if self.broken is not None else self._refuses
+        return None if refuses is None else refuses.text
+
     def flush_due_ms(self) -> int | None:
         """In how many milliseconds the view wants to be brought up to date; None while it is."""
         if self._unflushed_since_ms is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from jobsight.protocol.limits import LINE_BYTES_MAX
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class Overlong(Enum):
@@ -76,7 +76,7 @@ class LineReader:
         if not self._is_at_start:
             return block
         self._is_at_start = not block
-        return block.removeprefix(_BYTE_ORDER_MARK)
+        return block.removeprefix(BYTE_ORDER_MARK)
 
     def _split_overlong(self, block: bytes, parts: list[bytes | Overlong]) -> None:
         """A block that came in at once may hold an overlong line only where it is larger than one itself."""

@@ -52,7 +52,7 @@ class SourceFiller:
             line if source is not None else line.rstrip()[:-1] + self._closing
             for line, source in zip(block[:-1].split(b"\n"), sources, strict=True)
         ]
-        filled = [self._source if source is None else source for source in sources]
+        filled: list[str | None] = [self._source if source is None else source for source in sources]
         return b"\n".join((*lines, b"")), filled
 
     def fill_one(self, line: bytes, source: str | None, report: AnyReport, *, is_bare: bool) -> tuple[bytes, str]:

@@ -1,0 +1,146 @@
+"""Who may do what: tokens, the openness of a fresh monitor on loopback, and where a browser may come from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import ceil
+from typing import Final
+
+from msgspec import Struct
+
+from jobsight.core.tokens import TokenScope
+from jobsight.engine.tokens import Denial, TokenRegistry, scope_of
+from jobsight.protocol.refusals import Code
+from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
+from jobsight.transports.http.peers import Peers, is_loopback
+from jobsight.transports.http.rate import RateLimit
+
+LOCAL_USER: Final = "jobsight.local_user"
+"""Where a connection of the control socket notes its user in the ASGI scope."""
+
+_BEARER: Final = b"bearer "
+
+
+class Caller(Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Who makes a request.
+
+    Attributes:
+        name: The sender of reports that name none.
+        scope: What is allowed.
+        author: Who is written down for what is changed.
+        has_token: Whether the request carries a token, which no browser adds by itself.
+    """
+
+    name: str
+    scope: TokenScope
+    author: str
+    has_token: bool
+
+
+class Access:
+    """
+    Decides about requests.
+
+    Args:
+        tokens: Those that exist.
+        peers: Who is at the other end.
+        rate: Turns of each caller.
+        is_open_to_all: Nobody needs a token while none exists (`--insecure-no-auth`).
+        is_on_loopback: The service listens on loopback alone; then nobody there needs a token while none exists.
+        clock_ms: Wall time, ms since the epoch, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens: TokenRegistry,
+        peers: Peers,
+        rate: RateLimit,
+        is_open_to_all: bool,
+        is_on_loopback: bool,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._tokens = tokens
+        self._peers = peers
+        self._rate = rate
+        self._is_open_to_all = is_open_to_all
+        self._is_on_loopback = is_on_loopback
+        self._clock_ms = clock_ms
+
+    def identify(self, scope: Scope, headers: Headers) -> Caller:
+        """
+        Who makes this request.
+
+        Raises:
+            HttpRefusal: No token, or one that opens nothing (401); too many requests (429).
+        """
+        caller = self._caller(scope, headers)
+        wait_seconds = self._rate.wait_seconds(caller.name, time.monotonic())
+        if wait_seconds:
+            text = "too many requests; send more reports in each (application/x-ndjson), or raise requests_per_second"
+            after = (b"retry-after", b"%d" % ceil(wait_seconds))
+            raise HttpRefusal(429, Code.TEMPORARILY_UNAVAILABLE, text, headers=(after,))
+        return caller
+
+    def allow(self, caller: Caller, needed: TokenScope) -> None:
+        """Raises HttpRefusal (403) where the caller's scope is below the one that is needed."""
+        if caller.scope < needed:
+            text = f"this token's scope is {caller.scope.word}; this needs {needed.word}"
+            raise HttpRefusal(403, Code.PRECONDITION_FAILED, text)
+
+    def check_origin(self, scope: Scope, headers: Headers) -> None:
+        """
+        Refuse a change that a page of somebody else asks a browser to make.
+
+        Raises:
+            HttpRefusal: The browser says that the page is from elsewhere (403).
+        """
+        site = headers.get(b"sec-fetch-site", b"none").strip().lower()
+        origin = headers.get(b"origin")
+        is_ours = site in (b"none", b"same-origin")
+        if origin is not None:
+            here = f"{self._peers.scheme_of(scope, headers)}://{headers.get(b'host', b'').decode('latin-1')}"
+            is_ours = is_ours and origin.decode("latin-1").lower() == here.lower()
+        if not is_ours:
+            text = "a page from elsewhere may not change anything here; call the API with a token instead"
+            raise HttpRefusal(403, Code.PRECONDITION_FAILED, text)
+
+    def _caller(self, scope: Scope, headers: Headers) -> Caller:
+        local_user = scope.get(LOCAL_USER)
+        if local_user is not None:
+            name = f"local:{local_user}"
+            return Caller(name=name, scope=TokenScope.ADMIN, author=name, has_token=False)
+        authorization = headers.get(b"authorization")
+        if authorization is not None:
+            return self._bearer(authorization)
+        address = self._peers.address_of(scope, headers)
+        if not self._tokens.is_empty or not (self._is_open_to_all or self._is_on_loopback):
+            raise _unauthorized("this needs a token: send the header Authorization: Bearer js_...")
+        if not self._is_open_to_all:
+            self._check_is_local(address, headers)
+        name = f"http:{address}"
+        return Caller(name=name, scope=TokenScope.ADMIN, author=name, has_token=False)
+
+    def _bearer(self, authorization: bytes) -> Caller:
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            raise _unauthorized("Authorization: expected Bearer and a token")
+        found = self._tokens.find(authorization[len(_BEARER) :].strip().decode("latin-1"), self._clock_ms())
+        if isinstance(found, Denial):
+            raise _unauthorized(f"{found.value}; a new one is made by: jobsight token create")
+        return Caller(name=found.token_id, scope=scope_of(found), author=f"token:{found.token_id}", has_token=True)
+
+    def _check_is_local(self, address: str, headers: Headers) -> None:
+        """Without tokens, only programs of this machine come in, and no page that has made its own name point here."""
+        host = headers.get(b"host", b"localhost").decode("latin-1")
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if not self._peers.is_loopback(address) or not is_loopback(name):
+            raise _unauthorized(
+                "without a token only this machine itself is served, under a loopback address; "
+                "make one: jobsight token create --scope admin"
+            )
+
+
+def _unauthorized(text: str) -> HttpRefusal:
+    return HttpRefusal(401, Code.PRECONDITION_FAILED, text, headers=((b"www-authenticate", b"Bearer"),))

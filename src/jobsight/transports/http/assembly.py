@@ -1,0 +1,114 @@
+"""The parts of the service, put together from plain values."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from ipaddress import ip_network
+from ssl import SSLContext
+
+from msgspec import Struct
+
+from jobsight.engine.tokens import TokenRegistry
+from jobsight.engine.writer import Writer
+from jobsight.errors import ConfigError
+from jobsight.transports.http.access import Access
+from jobsight.transports.http.connections import Bounds
+from jobsight.transports.http.dispatch import Dispatcher
+from jobsight.transports.http.health import health_endpoints
+from jobsight.transports.http.ingest import Ingest
+from jobsight.transports.http.journal import Journal
+from jobsight.transports.http.peers import Peers, is_loopback
+from jobsight.transports.http.rate import RateLimit
+from jobsight.transports.http.server import Listener, Service
+from jobsight.transports.http.token_api import token_endpoints
+
+
+class ServiceOptions(Struct, frozen=True, kw_only=True):
+    """
+    What the service is to be like; the meaning of each is that of the setting of its name.
+
+    Attributes:
+        host: The address on which it listens.
+        tls: Its certificate, for the address but not for the control socket.
+    """
+
+    host: str
+    tls: SSLContext | None
+    trusted_proxies: tuple[str, ...]
+    insecure_no_auth: bool
+    log_requests: bool
+    connections: int
+    header_seconds: int
+    idle_seconds: int
+    inflated_bytes: int
+    requests_per_second: int
+
+
+def build_service(
+    options: ServiceOptions,
+    *,
+    writer: Writer,
+    clock_ms: Callable[[], int],
+    listening: socket.socket,
+    control: socket.socket | None,
+    on_ready: Callable[[], None],
+) -> Service:
+    """
+    The service, ready to run.
+
+    Args:
+        options: What it is to be like.
+        writer: Whose `wake` leads to the service's `settle`.
+        clock_ms: Wall time, ms since the epoch, UTC.
+        listening: The bound address.
+        control: The bound control socket of the data folder, where there is one.
+        on_ready: Called once everything is open.
+    """
+    tokens = TokenRegistry(writer.state)
+    journal = Journal()
+    access = Access(
+        tokens=tokens,
+        peers=Peers([ip_network(network) for network in options.trusted_proxies]),
+        rate=RateLimit(options.requests_per_second),
+        is_open_to_all=options.insecure_no_auth,
+        is_on_loopback=is_loopback(options.host),
+        clock_ms=clock_ms,
+    )
+    ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
+    endpoints = [*health_endpoints(writer.why_not_ready), *token_endpoints(writer, tokens, clock_ms)]
+    app = Dispatcher(
+        access=access,
+        ingest=ingest,
+        endpoints=endpoints,
+        log_request=journal.request if options.log_requests else None,
+    )
+    listeners = [Listener(socket=listening, bounds=_bounds(options), tls=options.tls)]
+    if control is not None:
+        listeners.append(Listener(socket=control, bounds=_bounds(options, is_control=True)))
+    return Service(app=app, ingest=ingest, writer=writer, listeners=listeners, on_ready=on_ready)
+
+
+def refuse_open_address(options: ServiceOptions, tokens: TokenRegistry, folder: str) -> None:
+    """
+    Refuse to let everybody in by accident.
+
+    Raises:
+        ConfigError: Others can reach the address, and no token protects it.
+    """
+    if options.insecure_no_auth or is_loopback(options.host) or not tokens.is_empty:
+        return
+    raise ConfigError(
+        f"server.listen: {options.host} can be reached by others, and there is no token yet, so everybody could report and "
+        f"read. Make one first: jobsight token create --scope admin --data {folder}  (or listen on 127.0.0.1; or let "
+        "everybody in: --insecure-no-auth)"
+    )
+
+
+def _bounds(options: ServiceOptions, *, is_control: bool = False) -> Bounds:
+    return Bounds(
+        connections=options.connections,
+        header_seconds=options.header_seconds,
+        idle_seconds=options.idle_seconds,
+        is_control=is_control,
+    )

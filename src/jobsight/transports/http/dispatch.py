@@ -1,0 +1,82 @@
+"""The first thing behind a connection: identifies the caller, answers the hot paths itself, and hands on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from jobsight.core.tokens import TokenScope
+from jobsight.transports.http.access import Access
+from jobsight.transports.http.exchange import Disconnected, Headers, HttpRefusal, Receive, Scope, Send, refuse
+from jobsight.transports.http.ingest import Ingest
+from jobsight.transports.http.routes import CALLER, Endpoint, build_pages
+
+EVENTS: Final = Endpoint(method="POST", path="/api/v1/events", needs=TokenScope.INGEST, is_changing=True)
+"""The hot path. A browser adds no token by itself, so with one its origin does not matter."""
+
+
+class Dispatcher:
+    """
+    The ASGI application.
+
+    Args:
+        access: Decides who may do what.
+        ingest: Answers `EVENTS`.
+        endpoints: Everything else, see `routes`.
+        log_request: Told method, path, status and caller of each request; None tells nobody.
+    """
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        ingest: Ingest,
+        endpoints: Sequence[Endpoint],
+        log_request: Callable[[str, str, int, str], None] | None = None,
+    ) -> None:
+        self.inventory: Final = (EVENTS, *endpoints)
+        self._access = access
+        self._ingest = ingest
+        self._pages = build_pages(endpoints, access)
+        self._free = frozenset(one.path for one in endpoints if one.needs is None)
+        self._log_request = log_request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if self._log_request is not None:
+            send = self._logging(scope, send)
+        headers: Headers = dict(scope["headers"])
+        path = scope["path"]
+        try:
+            if path == EVENTS.path and scope["method"] == EVENTS.method:
+                await self._take_events(scope, headers, receive, send)
+                return
+            if path not in self._free:
+                scope[CALLER] = self._access.identify(scope, headers)
+        except HttpRefusal as why:
+            await refuse(send, why)
+            return
+        except Disconnected:
+            return
+        await self._pages(scope, receive, send)
+
+    async def _take_events(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        caller = self._access.identify(scope, headers)
+        if not caller.has_token:
+            self._access.check_origin(scope, headers)
+        await self._ingest(headers, receive, send, caller)
+
+    def _logging(self, scope: Scope, send: Send) -> Send:
+        """The same channel, with an ear on it."""
+        log_request = self._log_request
+        assert log_request is not None
+
+        async def logging(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                caller = scope.get(CALLER)
+                log_request(scope["method"], scope["path"], message["status"], caller.name if caller else "")
+            await send(message)
+
+        return logging

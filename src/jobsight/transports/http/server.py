@@ -1,0 +1,174 @@
+"""Listening, serving and stopping: uvicorn within our own loop, under our own signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from ssl import SSLContext
+from typing import Final
+
+from msgspec import Struct
+from typing_extensions import override
+from uvicorn import Server
+
+from jobsight.engine.writer import Writer
+from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
+from jobsight.transports.http.dispatch import Dispatcher
+from jobsight.transports.http.ingest import Ingest
+
+STOP_SECONDS_MAX: Final = 9
+"""After a signal: time for committing, answering and flushing, before the process ends all the same."""
+
+ANSWER_SECONDS_MAX: Final = 5
+"""The part of it in which clients may take their answers."""
+
+BACKLOG: Final = 2_048
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """A bound socket, what may be done on it, and its TLS context where it has one."""
+
+    socket: socket.socket
+    bounds: Bounds
+    tls: SSLContext | None = None
+
+
+class Service:
+    """
+    Serves the app on its listeners, keeps the view fresh, and ends in good order.
+
+    Args:
+        app: What answers.
+        ingest: Told to end its streams when the service stops.
+        writer: Owned by this loop; `wake` is what its log thread calls.
+        listeners: Where to serve.
+        on_ready: Called once every listener is open.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: Dispatcher,
+        ingest: Ingest,
+        writer: Writer,
+        listeners: Sequence[Listener],
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._ingest = ingest
+        self._writer = writer
+        self._servers = [_QuietServer(_config(app, listener)) for listener in listeners]
+        self._listeners = listeners
+        self._on_ready = on_ready
+        self._is_stopping = False
+        self._flush_timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """
+        Serve until a signal comes or the log cannot be written any more.
+
+        Raises:
+            StorageError: The log could not be written; the outcome of the last batch is unknown.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        serving = [
+            asyncio.create_task(server.serve(sockets=[listener.socket]))
+            for server, listener in zip(self._servers, self._listeners, strict=True)
+        ]
+        sweeping = asyncio.create_task(self._sweep())
+        await asyncio.gather(*(server.opened.wait() for server in self._servers))
+        self._on_ready()
+        try:
+            await asyncio.gather(*serving)
+        finally:
+            sweeping.cancel()
+            if self._flush_timer is not None:
+                self._flush_timer.cancel()
+            self._writer.close()
+        if self._writer.broken is not None:
+            raise self._writer.broken
+
+    def settle(self) -> None:
+        """Apply and answer what became durable. Called on the loop, whenever the log thread has stored something."""
+        self._writer.settle()
+        if self._writer.broken is not None:
+            self.stop()
+        elif self._flush_timer is None and (due_ms := self._writer.flush_due_ms()) is not None:
+            self._flush_timer = asyncio.get_running_loop().call_later(due_ms / 1000, self._flush)
+
+    def stop(self) -> None:
+        """Take no more connections, answer what came, and let `run` end."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        self._ingest.stop()
+        for server in self._servers:
+            server.should_exit = True
+
+    def _on_signal(self, number: int) -> None:
+        if self._is_stopping:
+            os._exit(128 + number)
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(74))
+        signal.alarm(STOP_SECONDS_MAX)
+        self.stop()
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        if self._writer.flush_due_ms() == 0:
+            self._writer.flush()
+        due_ms = self._writer.flush_due_ms()
+        if due_ms is not None:
+            self._flush_timer = asyncio.get_running_loop().call_later(due_ms / 1000, self._flush)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for server in self._servers:
+                for connection in list(server.server_state.connections):
+                    if isinstance(connection, Connection):
+                        connection.sweep(now)
+
+
+class _QuietServer(Server):
+    """uvicorn's server without its signal handlers; it tells when it is open."""
+
+    def __init__(self, config: BoundedConfig) -> None:
+        super().__init__(config)
+        self.opened = asyncio.Event()
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.opened.set()
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: Dispatcher, listener: Listener) -> BoundedConfig:
+    tls = listener.tls
+    config = BoundedConfig(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=int(listener.bounds.idle_seconds),
+        timeout_graceful_shutdown=ANSWER_SECONDS_MAX,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
+    )
+    config.bounds = listener.bounds
+    return config

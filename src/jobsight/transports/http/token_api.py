@@ -1,0 +1,119 @@
+"""`/api/v1/tokens`: making, listing and revoking tokens. Every change is an event with its author."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobsight.core.events import InternalEvent, TokenRevoked
+from jobsight.core.limits import EPOCH_MS_MIN
+from jobsight.core.tokens import SCOPES, Token, TokenScope
+from jobsight.engine.tokens import TOKENS_MAX, TokenRegistry, new_token
+from jobsight.engine.writer import Writer
+from jobsight.protocol.refusals import Code
+from jobsight.protocol.session import Outcome
+from jobsight.transports.http.exchange import STATUS, HttpRefusal
+from jobsight.transports.http.routes import Endpoint, caller_of, json_response
+
+PATH = "/api/v1/tokens"
+BODY_BYTES_MAX = 16 * 1024
+
+
+class _Wanted(Struct, forbid_unknown_fields=True):
+    """What somebody asks for."""
+
+    scope: str
+    note: Annotated[str, Meta(max_length=256)] = ""
+    expires_ms: Annotated[int, Meta(ge=EPOCH_MS_MIN)] | None = None
+
+
+def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[], int]) -> list[Endpoint]:
+    """The routes; `writer` takes the events, `tokens` knows what there is."""
+
+    async def create(request: Request) -> Response:
+        wanted = _wanted(await _body(request))
+        if len(tokens.all()) >= TOKENS_MAX:
+            raise HttpRefusal(409, Code.PRECONDITION_FAILED, f"there are {TOKENS_MAX} tokens already")
+        made = new_token(
+            SCOPES[wanted.scope], note=wanted.note, expires_ms=wanted.expires_ms, author=caller_of(request).author
+        )
+        await record(writer, [made.event])
+        return json_response({"token": made.text, "token_id": made.event.token_id}, 201)
+
+    async def index(request: Request) -> Response:
+        now_ms = clock_ms()
+        return json_response({"tokens": [describe(token, tokens, now_ms) for token in tokens.all()]})
+
+    async def revoke(request: Request) -> Response:
+        token_id = request.path_params["token_id"]
+        if all(token.token_id != token_id for token in tokens.all()):
+            raise HttpRefusal(404, Code.KEY_DOES_NOT_EXIST, "there is no token of this id")
+        await record(writer, [TokenRevoked(token_id=token_id, author=caller_of(request).author)])
+        return json_response({"token_id": token_id, "state": "revoked"})
+
+    admin = TokenScope.ADMIN
+    return [
+        Endpoint(method="POST", path=PATH, needs=admin, is_changing=True, handle=create),
+        Endpoint(method="GET", path=PATH, needs=admin, handle=index),
+        Endpoint(method="DELETE", path=PATH + "/{token_id}", needs=admin, is_changing=True, handle=revoke),
+    ]
+
+
+async def record(writer: Writer, events: list[InternalEvent]) -> None:
+    """
+    Store events of the monitor, and return once they hold.
+
+    Raises:
+        HttpRefusal: They were not stored (503), or that is not known (500).
+    """
+    stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def deliver(outcome: Outcome) -> None:
+        if not stored.done():
+            stored.set_result(outcome)
+
+    writer.submit_events(events, deliver)
+    failure = (await stored).failure
+    if failure is not None:
+        raise HttpRefusal(STATUS[failure.code], failure.code, failure.text)
+
+
+def describe(token: Token, tokens: TokenRegistry, now_ms: int) -> dict[str, Any]:
+    """A token as lists show it; `last_used_ms` is since the start of the service."""
+    state = "revoked" if token.revoked_ms is not None else "expired" if token.is_expired(now_ms) else "active"
+    return {
+        "token_id": token.token_id,
+        "scope": token.scope,
+        "state": state,
+        "note": token.note,
+        "created_ms": token.created_ms,
+        "expires_ms": token.expires_ms,
+        "revoked_ms": token.revoked_ms,
+        "last_used_ms": tokens.last_used_ms.get(token.token_id),
+        "author": token.author,
+    }
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_BYTES_MAX:
+            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {BODY_BYTES_MAX} bytes")
+    return body
+
+
+def _wanted(body: bytes) -> _Wanted:
+    try:
+        wanted = msgspec.json.decode(body, type=_Wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: {error}") from error
+    if wanted.scope not in SCOPES:
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body.scope: expected one of {', '.join(SCOPES)}")
+    return wanted
