@@ -19,7 +19,7 @@ from jobsight.view.answers import AlertAnswer, AlertPage, Applied, JobAnswer, Jo
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import connect_reader, storage_errors
 from jobsight.view.history import kept, unpack
-from jobsight.view.job_index import JobIndex
+from jobsight.view.job_index import StoredHashes
 from jobsight.view.migrations import refuse_newer, scripts
 from jobsight.view.ranges import Stretch, stretches
 from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
@@ -161,7 +161,7 @@ class Reader:
         self._connection = connection
         self._path = path
         self._words = KnownWords(connection)
-        self._index = JobIndex(connection)
+        self._index = StoredHashes(connection)
 
     def close(self) -> None:
         """Release the file; a second call does nothing. A view in memory belongs to its writer: leave that to it."""

@@ -88,21 +88,28 @@ class RollupStore:
         Args:
             additions: Of the finest width, see `core.rollup`.
         """
+        of_all: dict[int, Rollup] = {}
+        for (start_ms, _), addition in additions.items():
+            merge_rollup(of_all.setdefault(start_ms, Rollup()), addition)
         touched: dict[_Key, Rollup] = {}
         for (start_ms, task), addition in additions.items():
-            for scope in (WITHOUT_TASK if task is None else task, ALL_JOBS):
-                for width_s in WIDTHS_S:
-                    key = (width_s, scope, bucket_start_ms(start_ms, width_s))
-                    into = touched.get(key)
-                    if into is None:
-                        into = touched[key] = self._bucket(key)
-                    merge_rollup(into, addition)
+            self._merge(touched, start_ms, WITHOUT_TASK if task is None else task, addition)
+        for start_ms, addition in of_all.items():
+            self._merge(touched, start_ms, ALL_JOBS, addition)
         rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
         self._connection.executemany(REPLACE_ROLLUP, rows)
 
     def forget(self) -> None:
         """The transaction was rolled back: what is cached is not what is stored."""
         self._cached.clear()
+
+    def _merge(self, touched: dict[_Key, Rollup], start_ms: int, scope: Scope, addition: Rollup) -> None:
+        for width_s in WIDTHS_S:
+            key = (width_s, scope, bucket_start_ms(start_ms, width_s))
+            into = touched.get(key)
+            if into is None:
+                into = touched[key] = self._bucket(key)
+            merge_rollup(into, addition)
 
     def _bucket(self, key: _Key) -> Rollup:
         found = self._cached.pop(key, None)

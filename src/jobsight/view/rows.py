@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -61,8 +62,13 @@ _decode_usage: Final = msgspec.json.Decoder(dict[str, int | float | None]).decod
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def row_of(job: Job, words: Words) -> Row:
-    """The row of a job; `words` may learn new ones."""
+def rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
+    """The rows of jobs; `words` may learn new ones."""
+    pieces = pack([job.refs for job in jobs])
+    return [_row(job, words, piece) for job, piece in zip(jobs, pieces, strict=True)]
+
+
+def _row(job: Job, words: Words, piece: bytes) -> Row:
     created_ms, updated_ms = job.created_ms, job.updated_ms
     usage, labels = job.resource_usage, job.labels
     started_ms, ended_ms, end_at_ms = job.started_ms, job.ended_ms, job.end_at_ms
@@ -94,7 +100,7 @@ def row_of(job: Job, words: Words) -> Row:
         job.events_stored + len(job.refs),
         last_digest(job),
         job.alert_id,
-        pack(job.refs),
+        piece,
     )
 
 

@@ -21,7 +21,7 @@ from jobsight.view.job_index import JobIndex
 from jobsight.view.migrations import migrate, refuse_newer, scripts
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.rollups import RollupStore
-from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, row_of
+from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, rows_of
 from jobsight.view.words import Words
 
 # Up to which place everything here is true, and what concerns all jobs.
@@ -172,6 +172,7 @@ class View:
                 self.connection.execute("COMMIT")
             except BaseException:
                 self._rollups.forget()
+                self._index.forget()
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
@@ -243,8 +244,10 @@ class View:
         jobs = sorted(changes.jobs, key=lambda job: job.number)
         self._move_history([job for job in jobs if job.is_stored])
         words = self._words
-        write(UPDATE_JOB, [row_of(job, words) for job in jobs if job.is_stored])
-        write(INSERT_JOB, [row_of(job, words) for job in jobs if not job.is_stored])
+        write(UPDATE_JOB, rows_of([job for job in jobs if job.is_stored], words))
+        new = [job for job in jobs if not job.is_stored]
+        write(INSERT_JOB, rows_of(new, words))
+        self._index.write(new)
         words.write_new(self.connection)
         write(REPLACE_PAIR, [self._pair_row(pair) for pair in changes.pairs])
         write(UPSERT_ALERT, [msgspec.structs.astuple(alert)[:-1] for alert in changes.alerts])

@@ -60,8 +60,19 @@ CREATE TABLE jobs (
     updated_ms            INTEGER GENERATED ALWAYS AS (created_ms + updated_after_ms) VIRTUAL
 ) STRICT;
 
--- Finds a job by the name that its worker gave it.
-CREATE UNIQUE INDEX jobs_by_id ON jobs (job_id);
+-- Finds a job by the name that its worker gave it, see job_index.py. No index over job_id itself: with random names it
+-- would take a random page for each new job, and 50 bytes.
+CREATE TABLE job_hashes (
+    id      INTEGER PRIMARY KEY,  -- generation, partition (10 bits), segment in the generation (5 bits)
+    entries BLOB    NOT NULL      -- a tag (4 bytes) for each job, then an offset in the segment (2 bytes) for each
+) STRICT;
+
+-- What says that a name was never seen, for each generation of 1,048,576 jobs.
+CREATE TABLE job_filters (
+    generation INTEGER PRIMARY KEY,
+    segments   INTEGER NOT NULL,  -- full segments of the generation that it knows; it may know more
+    words      BLOB    NOT NULL   -- 262,144 words of 64 bits, little-endian
+) STRICT;
 
 -- Active jobs (at start, and in lists) and those that ended badly; completed ones are most, and nobody asks for them alone.
 CREATE INDEX jobs_by_status ON jobs (status) WHERE status <> 1;

@@ -1,0 +1,75 @@
+"""Finding a job by its name, over segments and restarts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobsight.core.job import Job
+from jobsight.core.state import State
+from jobsight.core.statistics import pair_for
+from jobsight.view.job_index import FILTER_SEGMENTS, SEGMENT_BITS, StoredHashes
+from jobsight.view.queries import open_reader
+from jobsight.view.store import View
+
+SEGMENT = 1 << SEGMENT_BITS
+
+
+def grow(view: View, state: State, upto: int, step: int) -> None:
+    """Flush jobs with the numbers up to `upto`, so many at a time."""
+    pair = pair_for(state.pairs, None, None)
+    while state.jobs_total < upto:
+        first, last = state.jobs_total + 1, min(upto, state.jobs_total + step)
+        for number in range(first, last + 1):
+            job = Job(
+                number=number, job_id=f"job {number}", counters=pair, status="completed", ended_ms=1, is_dirty=True
+            )
+            state.changes.jobs.append(job)
+        state.jobs_total = last
+        state.applied_seq += 1
+        view.flush(state, b"c")
+
+
+def found(view: View, numbers: list[int]) -> list[int]:
+    return sorted(job.number for job in view.fetch([f"job {number}" for number in numbers], State()))
+
+
+@pytest.mark.slow
+def test_every_job_is_found_by_its_name_after_any_restart(tmp_path: Path) -> None:
+    """However many jobs there are, and wherever the monitor stopped: each one is found, and nothing that was never seen."""
+    view = View.open(tmp_path / "view.db")
+    state = view.load_state()
+    asked = [1, 2, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT - 1, 2 * SEGMENT, 2 * SEGMENT + 40]
+    sizes = [SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT - 1, 2 * SEGMENT + 50, (FILTER_SEGMENTS + 1) * SEGMENT + 5]
+    for size in sizes:
+        grow(view, state, size, 20_000)
+        present = [number for number in asked if number <= size]
+
+        assert present == found(view, asked)
+        view.close()
+        view = View.open(tmp_path / "view.db")
+        assert present == found(view, asked)
+        state = view.load_state()
+
+        with_reader = open_reader(tmp_path / "view.db")
+        assert [n in present for n in asked] == [with_reader.job(f"job {n}") is not None for n in asked]
+        with_reader.close()
+    every = list(range(1, sizes[-1] + 1, 97))
+
+    assert every == found(view, every)
+    assert [] == view.fetch([f"never {n}" for n in range(5_000)], State())
+    view.close()
+
+
+@pytest.mark.slow
+def test_a_name_is_looked_for_in_the_file_only_when_it_may_be_there() -> None:
+    """Names that were never seen cost no look at the file: at most one of a hundred passes the filter."""
+    view = View.open(None)
+    grow(view, view.load_state(), 2 * SEGMENT, 20_000)
+    looks = []
+    view.connection.exec_trace = lambda cursor, sql, bindings: looks.append(sql) or True
+    view.fetch([f"never {n}" for n in range(2_000)], State())
+
+    assert len(looks) < 20
+    assert [] == StoredHashes(view.connection).candidates(["never seen"])
