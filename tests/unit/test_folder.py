@@ -192,12 +192,14 @@ def test_a_newer_folder_is_refused_and_not_touched(
     """A folder from a newer version stays byte for byte as it is."""
     fill(tmp_path, 3)
     age(tmp_path)
+    (tmp_path / "lock").write_bytes(b"as it was")
     before = contents(tmp_path)
 
     with pytest.raises(DataError, match="written by a newer version of Jobsight") as caught:
         opened(tmp_path, accept_loss=accept_loss)
     assert 65 == caught.value.exit_code
     assert before == contents(tmp_path)
+    assert age is newer_log or b"as it was" == (tmp_path / "lock").read_bytes()
 
 
 def test_starting_over_moves_the_old_files_aside(tmp_path: Path) -> None:
@@ -250,7 +252,7 @@ def test_a_lost_marker_is_made_anew_from_the_log(tmp_path: Path) -> None:
     folder.close()
 
 
-@pytest.mark.parametrize("left", ["log.db", "log.db.new", "jobsight.json.new"])
+@pytest.mark.parametrize("left", ["log.db", "log.db.new", "log.db.new-wal", "log.db.new-journal", "jobsight.json.new"])
 def test_a_first_start_that_was_cut_short_is_begun_again(left: str, tmp_path: Path) -> None:
     """Half-made files of a folder without a marker are no obstacle."""
     (tmp_path / left).write_bytes(b"" if left == "log.db" else b"half")
@@ -295,6 +297,33 @@ def test_accepting_loss_keeps_what_is_sound_and_the_damaged_files(tmp_path: Path
     folder.close()
     assert "" == opened(tmp_path, accept_loss=True, now_ms=NOW_MS + 8).lost
     assert not (tmp_path / f"damaged-{NOW_MS + 8}").exists()
+
+
+def test_accepting_loss_of_a_damaged_write_ahead_file(tmp_path: Path) -> None:
+    """Batches behind a damaged page of the write-ahead file are given up only with --accept-loss, and kept aside."""
+    fill(tmp_path / "living", 5)
+    folder = opened(tmp_path / "living")
+    log = folder.open_log(rules_version=1)
+    for number in range(5):
+        log.append([an_entry(number)])
+    path = tmp_path / "killed"
+    shutil.copytree(tmp_path / "living", path, ignore=shutil.ignore_patterns("*-shm"))
+    log.close()
+    folder.close()
+    wal = bytearray((path / "log.db-wal").read_bytes())
+    wal[32 + 24 + 100] ^= 1
+    (path / "log.db-wal").write_bytes(wal)
+
+    folder = opened(path)
+    with pytest.raises(DataError, match=r"batch 6 is damaged: .* in log.db-wal"):
+        folder.open_log(rules_version=1)
+    folder.close()
+    folder = opened(path, accept_loss=True)
+    assert "5 batches with 10 events are sound; batch 6 is bad" in folder.lost
+    assert "how much is lost with it cannot be told" in folder.lost
+    assert bytes(wal) == (path / f"damaged-{NOW_MS}" / "log.db-wal").read_bytes()
+    folder.close()
+    assert [1, 2, 3, 4, 5] == seqs(path)
 
 
 def test_accepting_loss_takes_the_marker_for_a_damaged_meta_row(tmp_path: Path) -> None:

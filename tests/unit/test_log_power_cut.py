@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import apsw
 import pytest
+from msgspec.structs import replace
 
-from jobsight.errors import JobsightError
+from jobsight.errors import JobsightError, StorageError
 from jobsight.logs.base import BatchKind, Entry
 from jobsight.logs.sqlite import SqliteLog
 from jobsight.testing.disk import Disk, Operation, image
@@ -78,6 +80,46 @@ def test_a_power_cut_loses_nothing_that_was_answered(run, seed: int, tmp_path: P
     answered, found = after_a_cut(run, seed, tmp_path, wal_lies=False)
 
     assert answered <= found
+
+
+def test_a_sync_that_failed_before_the_restart_does_not_harm_what_is_answered_after_it(tmp_path: Path) -> None:
+    """
+    After a failed sync the system may show a process what is not on the disk (F3).
+
+    Batches that are answered after the next start must not stand behind such a hole.
+    """
+    operations: list[Operation] = []
+    dice = Random(6)
+
+    def before(operation: Operation) -> None:
+        if is_failing and operation.verb == "sync":
+            operations.append(replace(operation, verb="failed sync"))
+            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
+        operations.append(operation)
+
+    is_failing = False
+    path = tmp_path / "log.db"
+    with Disk(before):
+        SqliteLog.create(path, log_id=LOG_ID, created_ms=0)
+        log = SqliteLog(path, rules_version=1)
+        log.append([an_entry(1, dice)])
+        is_failing = True
+        with pytest.raises(StorageError):
+            log.append([an_entry(2, dice)])
+        log.close()
+        is_failing = False
+        log = SqliteLog(path, rules_version=1)
+        answered = log.append([an_entry(3, dice)])[-1]
+        found = image(operations, Random(0))
+        log.close()
+    (tmp_path / "after").mkdir()
+    for name in ("log.db", "log.db-wal"):
+        (tmp_path / "after" / name).write_bytes(found[name])
+
+    log = SqliteLog(tmp_path / "after" / "log.db", rules_version=1)
+    assert answered == log.head()
+    assert None is log.verify().damage
+    log.close()
 
 
 def test_a_disk_that_does_not_sync_loses_answered_batches(run, tmp_path: Path) -> None:

@@ -67,6 +67,6 @@ def move_files(names: Iterable[str], source: Path, target: Path) -> list[str]:
     return moved
 
 
-def database_files(name: str) -> tuple[str, str, str]:
+def database_files(name: str) -> tuple[str, ...]:
     """The names of a SQLite database and of what SQLite keeps beside it. The database first: the rest says nothing without it."""
-    return (name, f"{name}-wal", f"{name}-shm")
+    return (name, f"{name}-wal", f"{name}-shm", f"{name}-journal")

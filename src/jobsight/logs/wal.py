@@ -28,14 +28,12 @@ class Frame(Struct, frozen=True, kw_only=True):
     One frame: a page as a transaction left it.
 
     Attributes:
-        page_number: Which page, from 1.
         is_commit: Whether it ends a transaction.
         salts: Equal in all frames of one generation of the file.
         sums: Its stored checksum, which goes on from the one of the frame before.
         summed: The bytes that its checksum covers.
     """
 
-    page_number: int
     is_commit: bool
     salts: Sums
     sums: Sums
@@ -63,8 +61,8 @@ def hides_transactions(file: BinaryIO, *, frames_read: int, page_bytes: int) -> 
     before: Frame | None = None
     for frame in frames(file, frames_read, page_bytes):
         is_ours = frame.salts == (salt_1, salt_2)
-        # The same page once more may be padding, which belongs to the transaction that it ends.
-        is_next = end is not None and is_ours and frame.page_number != end.page_number
+        # The same content once more is padding, which belongs to the transaction that it ends.
+        is_next = end is not None and is_ours and frame.summed != end.summed
         if is_next and before is not None and checksum(order, before.sums, frame.summed) == frame.sums:
             return True
         if is_ours and frame.is_commit and end is None:
@@ -87,9 +85,8 @@ def frames(file: BinaryIO, skip: int, page_bytes: int) -> Iterator[Frame]:
     size = _FRAME_HEADER_BYTES + page_bytes
     file.seek(_HEADER_BYTES + skip * size)
     while len(raw := file.read(size)) == size:
-        page_number, commit, *numbers = struct.unpack(">6I", raw[:_FRAME_HEADER_BYTES])
+        _, commit, *numbers = struct.unpack(">6I", raw[:_FRAME_HEADER_BYTES])
         yield Frame(
-            page_number=page_number,
             is_commit=commit != 0,
             salts=(numbers[0], numbers[1]),
             sums=(numbers[2], numbers[3]),

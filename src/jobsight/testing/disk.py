@@ -28,7 +28,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         file: Its name, without the folder.
-        verb: `write`, `sync` or `truncate`.
+        verb: `write`, `sync`, `truncate`, or `failed sync`.
         at: Offset of a write, size after a truncation, in bytes.
         content: Of a write.
     """
@@ -114,6 +114,7 @@ def image(
     What stands on a disk that lost its power after these operations.
 
     What was synced is there. Of what was written after a file's last sync, each sector is there or not, in any order.
+    What waited for a sync that failed is gone, although the process still reads it: no later sync brings it back.
 
     Args:
         operations: Up to the cut, in order.
@@ -124,7 +125,9 @@ def image(
     pending: dict[str, list[Operation]] = {}
     for operation in operations:
         waiting = pending.setdefault(operation.file, [])
-        if operation.verb != "sync":
+        if operation.verb == "failed sync":
+            waiting.clear()
+        elif operation.verb != "sync":
             waiting.append(operation)
         elif is_synced(operation):
             for one in waiting:
