@@ -7,10 +7,14 @@ Durations are summed in whole microseconds, so the mean is exact however often j
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct, field
 
 from jobsight.core.limits import OTHER, PAIRS_MAX, STATUS_WORDS_MAX
+
+NAMED_STATUSES: Final = frozenset({"queued", "running", "retrying", "completed", "failed", "cancelled", "lost"})
+"""The statuses with a meaning. They are counted by name among however many other words."""
 
 
 class Counters(Struct, gc=False, kw_only=True):
@@ -70,8 +74,8 @@ def totals_of(counters: Iterable[Counters]) -> Totals:
 
 
 def status_word(statuses: dict[str, int], word: str) -> str:
-    """The word under which a status is counted: itself, or `OTHER` once there are too many different ones."""
-    if word in statuses or len(statuses) < STATUS_WORDS_MAX:
+    """The word under which a status is counted: itself, or `OTHER` for a word without a meaning among too many others."""
+    if word in statuses or len(statuses) < STATUS_WORDS_MAX or word in NAMED_STATUSES:
         return word
     return OTHER
 
