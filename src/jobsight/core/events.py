@@ -17,6 +17,7 @@ Whole = Annotated[int, Meta(ge=0, le=limits.MEASURE_MAX)]
 Measure = Whole | Annotated[float, Meta(ge=0, le=float(limits.MEASURE_MAX))]
 Percent = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARACTERS_MAX)]
+JobId = Annotated[str, Meta(min_length=1, max_length=limits.JOB_ID_BYTES_MAX)]
 MsgId = Annotated[int, Meta(ge=-limits.MSG_ID_MAX - 1, le=limits.MSG_ID_MAX)]
 Time = (
     Annotated[int, Meta(ge=limits.EPOCH_MS_MIN, le=limits.MEASURE_MAX)]
@@ -30,7 +31,7 @@ Labels = Annotated[dict[str, str], Meta(max_length=limits.LABELS_MAX)]
 class Report(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, tag_field="type"):
     """What every report may carry. `at` is the worker's own time: RFC 3339 or milliseconds since the epoch."""
 
-    job_id: str
+    job_id: JobId
     msg_id: MsgId | None | UnsetType = UNSET
     task: Name | None = None
     queue: Name | None = None

@@ -7,6 +7,7 @@ accept needs no second look but at ids, labels and times. A slice that they do n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -15,7 +16,7 @@ from msgspec import Struct, field
 
 from jobsight.core.events import AnyReport
 from jobsight.protocol.framing import Overlong
-from jobsight.protocol.limits import KNOWN_IDS_MAX, LINE_BYTES_MAX, NESTING_MAX, SLICE_BYTES
+from jobsight.protocol.limits import LINE_BYTES_MAX, NESTING_MAX, SLICE_BYTES
 from jobsight.protocol.messages import (
     REPORT_TYPES,
     AnyQuery,
@@ -64,7 +65,6 @@ class Codec:
 
     def __init__(self, default_source: str | None = None) -> None:
         self._filler = None if default_source is None else SourceFiller(default_source)
-        self._known_ids: set[str] = set()
         self._are_bodies_bare = False
         self._fragment: list[bytes] = []
         self._fragment_bytes = 0
@@ -112,7 +112,7 @@ class Codec:
         if not set(map(type, bodies)) <= REPORT_TYPES:
             return self._take_mixed(block, sources, bodies, chunk, payloads)
         reports = cast("list[AnyReport]", bodies)
-        if not self._are_good(reports, block):
+        if not _are_good(reports):
             return False
         if self._filler is not None:
             block, sources = self._filler.fill(block, sources, are_bodies_bare=self._are_bodies_bare)
@@ -144,7 +144,7 @@ class Codec:
     ) -> bool:
         """Take a slice that holds queries: they are answered in their place, and cut out of what is stored."""
         reports = [body for body in bodies if type(body) in REPORT_TYPES]
-        if not self._are_good(cast("list[AnyReport]", reports), block):
+        if not _are_good(cast("list[AnyReport]", reports)):
             return False
         lines = block.split(b"\n")
         start = 0
@@ -174,25 +174,6 @@ class Codec:
             chunk.sources += sources
             payloads.append(block)
 
-    def _are_good(self, reports: list[AnyReport], block: bytes) -> bool:
-        """What the typed decoders cannot check. An id is looked at once, not with every report."""
-        known = self._known_ids
-        unknown = {report.job_id for report in reports} - known
-        if unknown:
-            if any(job_id_fault(job_id) is not None for job_id in unknown):
-                return False
-            if len(known) + len(unknown) > KNOWN_IDS_MAX:
-                known.clear()
-            known |= unknown
-        if b'"at"' not in block and b'"labels"' not in block and b"\\" not in block:
-            return True
-        for report in reports:
-            if report.at is not None and type(report.at) is not int and time_fault(report.at) is not None:
-                return False
-            if report.labels is not None and labels_fault(report.labels) is not None:
-                return False
-        return True
-
     def _read_lines(self, block: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
         """Read a slice line by line; only the bad lines are refused."""
         for line in block[:-1].split(b"\n"):
@@ -221,7 +202,7 @@ class Codec:
         if found is None or len(found[1]) != 1 or not line.endswith(b"}"):
             return None
         (source,), (message,) = found
-        if type(message) in REPORT_TYPES and not self._are_good([cast("AnyReport", message)], line):
+        if type(message) in REPORT_TYPES and not _are_good([cast("AnyReport", message)]):
             return None
         return Read(source, message, is_bare=self._are_bodies_bare)
 
@@ -274,7 +255,25 @@ class Codec:
         chunk.asides.append(Aside(len(chunk.reports), None, why))
 
 
-_JOINT: Final = b"}\n{"
+def _are_good(reports: list[AnyReport]) -> bool:
+    """
+    What the typed decoders cannot check: job ids, own times, labels.
+
+    All ids at once are looked at first: plain ones, as nearly all are, need no more.
+    """
+    ids = "".join([report.job_id for report in reports])
+    is_plain = ids.isascii() and ids.isprintable() and " " not in ids
+    if not is_plain and any(job_id_fault(report.job_id) is not None for report in reports):
+        return False
+    for report in reports:
+        if report.at is not None and type(report.at) is not int and time_fault(report.at) is not None:
+            return False
+        if report.labels is not None and labels_fault(report.labels) is not None:
+            return False
+    return True
+
+
+_joints: Final = re.compile(rb"}\n{").findall  # faster than bytes.count
 
 
 def _is_object_a_line(block: bytes, messages: int) -> bool:
@@ -287,7 +286,7 @@ def _is_object_a_line(block: bytes, messages: int) -> bool:
     return (
         block.startswith(b"{")
         and block.endswith(b"}\n")
-        and block.count(_JOINT) == messages - 1
+        and len(_joints(block)) == messages - 1
         and block.count(b"\n") == messages
     )
 

@@ -16,8 +16,5 @@ ECHO_CHARACTERS_MAX: Final = 64
 
 LIST_LIMIT_DEFAULT: Final = 50
 LIST_LIMIT_MAX: Final = 500
-KNOWN_IDS_MAX: Final = 50_000
-"""Job ids that a session remembers as valid, so that each is looked at once and not with every report."""
-
 SLICE_BYTES: Final = 64 * 1024
 """Lines are decoded in slices of about this size: larger ones fall out of the processor's cache."""
