@@ -25,16 +25,24 @@ COMMANDS: Final = {
 }
 """Command -> the module that holds it, in an object named `command`."""
 
+CLIENT_COMMANDS: Final = {
+    "run": "Run a command and watch it as a job.",
+    "report": "Report where a job stands, from a shell script.",
+}
+"""Commands of the client, for the list of all: they are run before anything of this module is loaded."""
+
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is asked for."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *CLIENT_COMMANDS]
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in CLIENT_COMMANDS:
+            return click.Command(cmd_name, help=CLIENT_COMMANDS[cmd_name])
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None

@@ -1,0 +1,270 @@
+"""
+A monitor for the client's tests: a real node behind a small HTTP server, with faults on demand.
+
+As a program it runs in a process of its own, to be killed: what it accepted stands in its folder, and is there again
+after the next start. Within the test's process it takes faults, and shows what it was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+START_S = 20
+ACCEPTED = "accepted.ndjson"
+
+Fault = Callable[["Exchange"], bool]
+"""Told of a request before it is processed; True when it was answered."""
+
+
+class Monitor:
+    """
+    Listens on a port of this machine until `stop`.
+
+    Args:
+        folder: Where accepted reports stand, one a line; they are read again at the start.
+        port: 0 for any free one.
+        token: The only one that may report; None lets everybody.
+    """
+
+    def __init__(self, folder: Path, port: int = 0, token: str | None = None) -> None:
+        self.token = token
+        self.faults: deque[Fault] = deque()
+        self.requests: list[list[dict[str, Any]]] = []
+        self.folder = folder
+        self.changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._node = subprocess.Popen(
+            [sys.executable, "-m", "jobsight", "node", "--replies", "body"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / ACCEPTED
+        if self._file.exists():
+            self._process(self._file.read_bytes())
+        self._server = Listener(("127.0.0.1", port), Exchange)
+        self._server.monitor = self
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port, and every connection."""
+        self._server.shutdown()
+        self._server.close_all()
+        self._server.server_close()
+        self._thread.join()
+        assert self._node.stdin is not None
+        assert self._node.stdout is not None
+        self._node.stdin.close()
+        self._node.wait(START_S)
+        self._node.stdout.close()
+
+    def take(self, body: bytes) -> bytes:
+        """Accept what a request brought, and word the replies."""
+        with self._lock:
+            replies = self._process(body)
+            lines = zip(lines_of(body), replies.splitlines(), strict=True)
+            with self._file.open("ab") as file:
+                file.writelines(line + b"\n" for line, reply in lines if b'"type": "error"' not in reply)
+        with self.changed:
+            self.requests.append([json.loads(line) for line in lines_of(body)])
+            self.changed.notify_all()
+        return replies
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 20) -> bool:
+        """Wait until a condition holds; it is looked at after each request."""
+        with self.changed:
+            return self.changed.wait_for(condition, timeout_s)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The bodies that were accepted, in order, without repetitions."""
+        return reports_in(self.folder)
+
+    def stats(self) -> dict[str, Any]:
+        """What `get_stats` answers."""
+        with self._lock:
+            stats: dict[str, Any] = json.loads(self._process(b'{"type": "get_stats"}\n'))
+        return stats
+
+    def _process(self, body: bytes) -> bytes:
+        """Hand lines to the node one by one, and collect its replies."""
+        assert self._node.stdin is not None
+        assert self._node.stdout is not None
+        replies = b""
+        for line in lines_of(body):
+            self._node.stdin.write(line + b"\n")
+            self._node.stdin.flush()
+            replies += self._node.stdout.readline()
+        return replies
+
+
+class Listener(ThreadingHTTPServer):
+    """Remembers its connections, so that it can cut them."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    monitor: Monitor
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[Any] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def close_all(self) -> None:
+        """Cut every connection."""
+        for request in list(self._open):
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no trouble."""
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """One request and its answer."""
+
+    protocol_version = "HTTP/1.1"
+    server: Listener
+
+    def do_POST(self) -> None:
+        """Answer a POST to the one address that there is."""
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
+        monitor = self.server.monitor
+        if monitor.faults and monitor.faults.popleft()(self):
+            return
+        if self.path != "/api/v1/events":
+            self.reply(404, b"")
+        elif monitor.token is not None and self.headers["Authorization"] != f"Bearer {monitor.token}":
+            self.reply(401, b"")
+        else:
+            self.reply(200, monitor.take(self.body))
+
+    def reply(self, status: int, body: bytes, **headers: str) -> None:
+        """Send a whole answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        with self.server.monitor.changed:
+            self.server.monitor.changed.notify_all()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on stderr."""
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    """The lines of a request that are messages."""
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def answers(status: int, body: bytes = b"", **headers: str) -> Fault:
+    """A fault: this answer, with nothing processed."""
+
+    def fault(exchange: Exchange) -> bool:
+        exchange.reply(status, body, **headers)
+        return True
+
+    return fault
+
+
+def loses_the_answer(exchange: Exchange) -> bool:
+    """A fault: everything is processed, and the connection cut before the answer."""
+    exchange.server.monitor.take(exchange.body)
+    exchange.close_connection = True
+    exchange.connection.shutdown(2)
+    return True
+
+
+def waits_for(event: threading.Event) -> Fault:
+    """A fault: the request is held until the event is set, then processed."""
+
+    def fault(_: Exchange) -> bool:
+        assert event.wait(30)
+        return False
+
+    return fault
+
+
+def reports_in(folder: Path) -> list[dict[str, Any]]:
+    """The bodies that a monitor accepted into its folder, in order, without what it knows for a repetition."""
+    file = folder / ACCEPTED
+    messages = [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+    last: dict[str, Any] = {}
+    bodies = []
+    for message in messages:
+        job_id = message["body"]["job_id"]
+        if last.get(job_id) != message:
+            bodies.append(message["body"])
+        last[job_id] = message
+    return bodies
+
+
+class MonitorProcess:
+    """A monitor in a process of its own. It keeps its port and folder when it is started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        command = [sys.executable, __file__, str(self.folder), str(self.port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], START_S)
+        assert ready, "the monitor does not start"
+        self.port = int(self._process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                assert pipe is not None
+                pipe.close()
+            self._process = None
+
+    def stop_answering(self) -> None:
+        """Stop it where it stands: its port takes connections, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """As those of `Monitor`."""
+        return reports_in(self.folder)
+
+
+def main() -> None:
+    """Listen until stdin ends; the port stands on stdout."""
+    monitor = Monitor(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.stdout.write(f"{monitor.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
