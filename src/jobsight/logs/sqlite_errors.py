@@ -55,15 +55,15 @@ def translated(error: apsw.Error, path: Path, doing: str) -> JobsightError:
             return DataError(f"{path} is damaged, found while {doing} ({error}); {RESTORE}")
         case apsw.BusyError() | apsw.LockedError():
             return InUseError(f"{path}: another process writes to it while {doing}; stop that process")
-        case apsw.PermissionsError() | apsw.ReadOnlyError() | apsw.AuthError():
-            return NoPermissionError(f"{path}: the system refuses access while {doing} ({error}); check owner and mode")
         case apsw.CantOpenError() if path.exists() and not os.access(path, os.R_OK | os.W_OK):
             return NoPermissionError(f"{path}: the system refuses access while {doing}; check owner and mode")
-        case apsw.CantOpenError() if path.exists() and not os.access(path.parent, os.W_OK):
+        case apsw.CantOpenError() | apsw.ReadOnlyError() if path.exists() and not os.access(path.parent, os.W_OK):
             return NoPermissionError(
                 f"{path}: its folder is read-only, and SQLite needs to write beside the file while {doing}; "
                 "copy the folder to where you may write"
             )
+        case apsw.PermissionsError() | apsw.ReadOnlyError() | apsw.AuthError():
+            return NoPermissionError(f"{path}: the system refuses access while {doing} ({error}); check owner and mode")
         case apsw.CantOpenError():
             return CannotCreateError(f"{path} cannot be opened while {doing} ({error})")
         case _:
