@@ -15,7 +15,8 @@ from jobsight.core.apply import apply
 from jobsight.core.events import AnyReport, Batch, JobCompleted, JobFailed, StatusUpdate
 from jobsight.core.limits import HISTORY_REFS_MAX
 from jobsight.core.state import State
-from jobsight.errors import CannotCreateError, DataError, InUseError, StorageFullError
+from jobsight.errors import CannotCreateError, DataError, InUseError, StorageError, StorageFullError
+from jobsight.testing.disk import Disk, Operation
 from jobsight.view import words
 from jobsight.view.database import BUSY_MS_MAX
 from jobsight.view.migrations import scripts
@@ -305,3 +306,34 @@ def test_names_above_the_limit_are_stored_as_they_are(monkeypatch: pytest.Monkey
     assert {f"j{n}": f"host-{n}" for n in range(20)} == {
         job.job_id: job.host for job in view.load_state().jobs.values()
     }
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 5, 8, 13])
+def test_a_flush_that_a_disk_has_refused_can_be_tried_again(tmp_path: Path, nth: int) -> None:
+    """Whichever write fails: the state is kept, and the next flush stores all of it, once."""
+    twin = View.open(None)
+    other = feed(twin, twin.load_state(), *[running(f"job-{n}") for n in range(200)])
+    twin.flush(other, b"1")
+    writes = [-(1 << 30)]
+
+    def fail_nth_write(operation: Operation) -> None:
+        writes[0] += operation.verb == "write"
+        if writes[0] == nth:
+            raise apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
+
+    with Disk(fail_nth_write):
+        view = View.open(tmp_path / "view.db")
+        state = feed(view, view.load_state(), *[running(f"job-{n}") for n in range(200)])
+        writes[0] = 0
+        with pytest.raises(StorageError) as caught:
+            view.flush(state, b"1")
+        assert (0, {}) == (view.load_state().applied_seq, view.load_state().jobs)
+        view.flush(state, b"1")
+        loaded = view.load_state()
+        view.close()
+
+    assert 74 == caught.value.exit_code
+    assert twin.load_state() == loaded
+    again = View.open(tmp_path / "view.db")
+    assert loaded == again.load_state()
+    again.close()
