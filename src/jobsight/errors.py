@@ -12,7 +12,8 @@ The one tree of exceptions.
     ├── CannotCreateError     exit 73   a file or folder cannot be made
     ├── StorageError          exit 74   an I/O error: the outcome of the batch is unknown
     ├── StorageFullError      exit 75   no room: nothing of the batch was stored
-    └── NoPermissionError     exit 77   the system refuses access
+    ├── NoPermissionError     exit 77   the system refuses access
+    └── DeliveryError         exit 1    a channel did not take a notification
 """
 
 from __future__ import annotations
@@ -86,3 +87,20 @@ class NoPermissionError(JobsightError):
     """The system refuses access to a file or folder."""
 
     exit_code = 77
+
+
+class DeliveryError(JobsightError):
+    """
+    A channel did not take a notification.
+
+    Args:
+        reason: What happened, for an operator; never holds a secret of the channel.
+        retry_after_ms: Not to be tried again before so long; 0 leaves it to the caller; None means never again.
+        is_refusal: The far side said no, or does not exist: worth a few tries only (`REFUSAL_TRIES_MAX`), not a day of them.
+    """
+
+    def __init__(self, reason: str, retry_after_ms: int | None, *, is_refusal: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_ms = retry_after_ms
+        self.is_refusal = is_refusal

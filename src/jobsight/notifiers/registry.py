@@ -1,0 +1,122 @@
+"""Every kind of channel on one line, and the way from a URL or a table of the configuration to a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from msgspec import Struct
+
+from jobsight.errors import ConfigError
+from jobsight.notifiers import smtp, webhook
+from jobsight.notifiers.base import Making, Notifier
+from jobsight.notifiers.references import holds_reference, resolve, resolve_all
+from jobsight.notifiers.settings import ChannelSettings, settings_from
+
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """
+    One kind of channel.
+
+    Attributes:
+        settings: What can be set.
+        make: From settings and `Making` to the channel; raises ConfigError.
+        schemes: URLs that begin so are of this kind; `slack+https` is read as `https`.
+        from_url: Such a URL as a table of settings.
+        is_for_ui: May be made in the UI; the others reach into this host and stay in the configuration file.
+    """
+
+    settings: type[ChannelSettings]
+    make: Callable[[Any, Making], Notifier]
+    schemes: tuple[str, ...] = ()
+    from_url: Callable[[str], dict[str, Any]] = webhook.settings_from_url
+    is_for_ui: bool = False
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "webhook": Kind(settings=webhook.WebhookSettings, make=webhook.make, schemes=("https", "http"), is_for_ui=True),
+    "smtp": Kind(
+        settings=smtp.SmtpSettings, make=smtp.Smtp, schemes=("mailto", "smtp", "smtps"), from_url=smtp.settings_from_url
+    ),
+}
+
+MAIL_SERVER_KEYS: Final = frozenset({"from", "host", "port", "tls", "username", "password", "ca_file"})
+"""What a `mailto:` URL takes from the mail server that is set for all of them."""
+
+
+def channel_from_table(table: Mapping[str, Any], making: Making) -> Notifier:
+    """
+    A channel from its table in the configuration, `type` and the settings of that type.
+
+    Raises:
+        ConfigError: The type is not known, a setting does not fit, or a reference leads nowhere. Shows no secret.
+    """
+    where = f"channels.{making.name}"
+    name = table.get("type")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        near = get_close_matches(str(name), KINDS, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(f"{where}.type is {str(name)[:80]!r}; known types: {', '.join(KINDS)}{hint}")
+    rest = {key: value for key, value in table.items() if key != "type"}
+    if making.is_guarded:
+        _refuse_what_reads_this_host(str(name), kind, rest, where=where)
+    else:
+        rest = resolve_all(rest, where=where, environment=making.environment)
+    return kind.make(settings_from(kind.settings, rest, where=where), making)
+
+
+def channel_from_url(url: str, making: Making, *, mail_server: Mapping[str, Any] | None = None) -> Notifier:
+    """
+    A channel from one URL: `https://...`, `mailto:ana@example.org`, `ntfy://ntfy.sh/topic`, or any that Apprise knows.
+
+    Args:
+        mail_server: Settings of the mail server that `mailto:` uses; this host's port 25 without.
+
+    Raises:
+        ConfigError: As `channel_from_table`.
+    """
+    where = f"channels.{making.name}"
+    text = url if making.is_guarded else resolve(url, where=where, environment=making.environment)
+    name, plain = _kind_of(text)
+    if name not in KINDS:
+        raise ConfigError(f"{where} has a URL of an unknown scheme; known schemes: {', '.join(known_schemes())}")
+    try:
+        table = KINDS[name].from_url(plain)
+    except ValueError:
+        raise ConfigError(
+            f"{where} has a URL that cannot be read; the form for each channel: docs/reference/channels.md"
+        ) from None
+    if plain.startswith("mailto:") and mail_server is not None:
+        known = {key: value for key, value in mail_server.items() if key in MAIL_SERVER_KEYS}
+        table = {**resolve_all(known, where="smtp", environment=making.environment), **table}
+    if making.is_guarded:
+        return channel_from_table({"type": name, **table}, making)
+    # Its references are resolved already: what they led to is taken as it is.
+    kind = KINDS[name]
+    return kind.make(settings_from(kind.settings, table, where=where), making)
+
+
+def known_schemes() -> list[str]:
+    """How URLs of channels may begin."""
+    return [scheme for kind in KINDS.values() for scheme in kind.schemes]
+
+
+def _kind_of(url: str) -> tuple[str, str]:
+    """The kind that reads a URL, and the URL as that kind wants it."""
+    scheme = url.partition(":")[0].lower()
+    prefix, plus, inner = scheme.partition("+")
+    if plus and prefix in KINDS:
+        return prefix, inner + url[len(scheme) :]
+    found = next((name for name, kind in KINDS.items() if scheme in kind.schemes), None)
+    return found or "apprise", url
+
+
+def _refuse_what_reads_this_host(name: str, kind: Kind, table: Mapping[str, Any], *, where: str) -> None:
+    if not kind.is_for_ui:
+        raise ConfigError(
+            f"{where}: a channel of type '{name}' cannot be made in the UI: put it into the configuration file"
+        )
+    if holds_reference(table):
+        raise ConfigError(f"{where}: references to variables and files are for the configuration file only")

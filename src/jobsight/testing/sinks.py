@@ -1,0 +1,233 @@
+"""Far sides that misbehave on demand: an HTTP server and a mail server on this host, inside the caller's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+HEAD_BYTES_MAX: Final = 1024 * 1024
+PIECE: Final = b"0123456789abcdef" * 4096
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """One request as it came in; names of headers in lower case."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return msgspec.json.decode(self.body)
+
+
+class HttpSink:
+    """
+    An HTTP server that keeps what it gets and answers as it is told.
+
+    Attributes:
+        status, headers, body: The next answers.
+        mode: `answer`, or `hang` (take the request, say nothing), `drop` (take it and close), `slow` (a status and half
+            a body, then nothing), `endless` (a body without end), `trickle` (a head without end).
+        received: Every request that came in whole.
+        connections: How many are open; wait for their end with `closed`.
+    """
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.body = b"ok"
+        self.mode = "answer"
+        self.received: list[Received] = []
+        self.connections = 0
+        self.accepted = 0
+        self.port = 0
+        self.scheme = "http"
+        self.closed = asyncio.Event()
+        self._over = asyncio.Event()
+
+    def url(self, path: str = "/") -> str:
+        """Its address, with this path."""
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, one request."""
+        self.connections += 1
+        self.accepted += 1
+        self.closed.clear()
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+                self.received.append(await _request(reader))
+                await self._answer(reader, writer)
+        finally:
+            writer.transport.abort()
+            self.connections -= 1
+            if not self.connections:
+                self.closed.set()
+
+    def end(self) -> None:
+        """Let go of every connection that hangs."""
+        self._over.set()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.mode == "drop":
+            return
+        if self.mode in {"hang", "trickle"}:
+            if self.mode == "trickle":
+                writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            await self._gone(reader)
+            return
+        length = {"endless": None, "slow": len(self.body) + 1_000}.get(self.mode, len(self.body))
+        head = [f"HTTP/1.1 {self.status} Whatever", *(f"{name}: {value}" for name, value in self.headers.items())]
+        head += [f"Content-Length: {length}"] if length is not None else []
+        writer.write("\r\n".join([*head, "Connection: close", "", ""]).encode() + self.body)
+        await writer.drain()
+        while self.mode == "endless" and not self._over.is_set():
+            writer.write(PIECE)
+            await writer.drain()
+        if self.mode == "slow":
+            await self._gone(reader)
+
+    async def _gone(self, reader: asyncio.StreamReader) -> None:
+        """Until the other side is gone, or the test is over."""
+        waiting = [asyncio.ensure_future(reader.read(1)), asyncio.ensure_future(self._over.wait())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@asynccontextmanager
+async def http_sink(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpSink]:
+    """An HTTP server on a free port of this host until the block ends."""
+    sink = HttpSink()
+    server = await asyncio.start_server(sink.serve, "127.0.0.1", 0, ssl=tls, limit=HEAD_BYTES_MAX)
+    sink.port = server.sockets[0].getsockname()[1]
+    sink.scheme = "https" if tls else "http"
+    try:
+        yield sink
+    finally:
+        sink.end()
+        server.close()
+        await server.wait_closed()
+        if sink.connections:
+            await sink.closed.wait()
+
+
+class Mail(Struct, frozen=True, kw_only=True):
+    """One mail as the server took it."""
+
+    sender: str
+    recipients: list[str]
+    content: bytes
+
+    def message(self) -> EmailMessage:
+        """The mail, read."""
+        return message_from_bytes(self.content, _class=EmailMessage, policy=default_policy)
+
+
+class MailSink:
+    """
+    What a mail server does with what it gets; a handler for aiosmtpd.
+
+    Attributes:
+        answers: What it says instead of yes, by `MAIL`, `RCPT` or `DATA`; `hang` says nothing.
+        received: Every mail that it took.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {}
+        self.received: list[Mail] = []
+        self.logins: list[bytes] = []
+        self.port = 0
+        self.over = asyncio.Event()
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        """The sender."""
+        envelope.mail_from = address
+        return await self._said("MAIL", "250 OK")
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        """One recipient; `RCPT address` in the answers is for this one alone."""
+        answer = await self._said(f"RCPT {address}", await self._said("RCPT", "250 OK"))
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        """The mail itself."""
+        answer = await self._said("DATA", "250 OK")
+        if answer.startswith("250"):
+            mail = Mail(sender=envelope.mail_from, recipients=list(envelope.rcpt_tos), content=envelope.content)
+            self.received.append(mail)
+        return answer
+
+    def log_in(self, server: Any, session: Any, envelope: Any, mechanism: str, login: Any) -> Any:
+        """Every login is right, unless the answers say otherwise."""
+        from aiosmtpd.smtp import AuthResult
+
+        self.logins.append(login.password)
+        return AuthResult(success="AUTH" not in self.answers, handled="AUTH" not in self.answers)
+
+    async def _said(self, verb: str, usual: str) -> str:
+        answer = self.answers.get(verb, usual)
+        if answer == "hang":
+            await self.over.wait()
+        return answer
+
+
+@asynccontextmanager
+async def mail_sink(
+    *, tls: ssl.SSLContext | None = None, is_implicit: bool = False, has_login: bool = False
+) -> AsyncIterator[MailSink]:
+    """A mail server on a free port of this host until the block ends; needs aiosmtpd."""
+    from aiosmtpd.smtp import SMTP
+
+    sink = MailSink()
+    loop = asyncio.get_running_loop()
+    protocols: list[Any] = []
+
+    def begin() -> Any:
+        protocol = SMTP(
+            sink,
+            hostname="sink",
+            tls_context=None if is_implicit else tls,
+            require_starttls=tls is not None and not is_implicit,
+            authenticator=sink.log_in if has_login else None,
+            auth_required=has_login,
+            auth_require_tls=tls is not None and not is_implicit,
+            loop=loop,
+        )
+        protocols.append(protocol)
+        return protocol
+
+    server = await loop.create_server(begin, "127.0.0.1", 0, ssl=tls if is_implicit else None)
+    sink.port = server.sockets[0].getsockname()[1]
+    try:
+        yield sink
+    finally:
+        sink.over.set()
+        server.close()
+        for protocol in protocols:
+            if protocol.transport is not None:
+                protocol.transport.abort()
+        await server.wait_closed()
+
+
+async def _request(reader: asyncio.StreamReader) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.rstrip("\r\n").split("\r\n")
+    method, target, _ = first.split(" ", 2)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Received(method=method, target=target, headers=headers, body=body)
