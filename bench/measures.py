@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.processes import ROOT, Run, first_core, node_command, run_file
+from bench.steps import steps
 from bench.workload import messages, write_file
 
 Figures = dict[str, float]
@@ -97,4 +98,4 @@ def round_trip(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     }
 
 
-MEASURES: dict[str, Callable[..., Figures]] = {"write": write, "round_trip": round_trip}
+MEASURES: dict[str, Callable[..., Figures]] = {"write": write, "round_trip": round_trip, "steps": steps}

@@ -7,10 +7,12 @@ from typing import Final
 from jobsight.core.events import AnyReport
 from jobsight.core.job import CANCELLED, COMPLETED, FAILED, NEW, RUNNING, TERMINAL, Job
 from jobsight.core.limits import OTHER, TEXT_BYTES_KEPT
-from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, count_duration, count_measures
+from jobsight.core.rollup import WIDTHS_S, Rollup, count_duration, count_measures
 from jobsight.core.state import State
 from jobsight.core.statistics import PairCounters, duration_us, pair_for, status_word
 from jobsight.core.times import happened_ms
+
+_FINEST_MS: Final = WIDTHS_S[0] * 1000
 
 ENDED_BY_WORKER: Final = frozenset({COMPLETED, FAILED, CANCELLED})
 """Ends that a worker told; `lost` is none, so nothing that follows it is late."""
@@ -151,7 +153,8 @@ def is_late(job: Job, event: AnyReport, accept_ms: int) -> bool:
 
 def rollup_for(state: State, job: Job, at: float | str | None, accept_ms: int) -> Rollup:
     """The roll-up of the job's task for the moment when something happened: its own time `at`, else its acceptance."""
-    key = (bucket_start_ms(happened_ms(at, accept_ms), WIDTHS_S[0]), job.counters.task)
+    happened = accept_ms if at is None else happened_ms(at, accept_ms)
+    key = (happened - happened % _FINEST_MS, job.counters.task)
     rollup = state.changes.rollups.get(key)
     if rollup is None:
         rollup = state.changes.rollups[key] = Rollup()

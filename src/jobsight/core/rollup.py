@@ -61,8 +61,12 @@ def count_duration(rollup: Rollup, duration_us: int) -> None:
     rollup.duration_sum_us += duration_us
     if duration_us > rollup.duration_max_us:
         rollup.duration_max_us = duration_us
+    durations = rollup.durations
     bucket = bucket_of(duration_us)
-    rollup.durations[bucket] = rollup.durations.get(bucket, 0) + 1
+    if bucket in durations:
+        durations[bucket] += 1
+    else:
+        durations[bucket] = 1
 
 
 def count_measures(rollup: Rollup, usage: dict[str, int | float | None]) -> None:
@@ -78,7 +82,8 @@ def count_measures(rollup: Rollup, usage: dict[str, int | float | None]) -> None
             known = measures[name] = MeasureSum(max=value)
         known.count += 1
         known.sum += value
-        known.max = max(known.max, value)
+        if value > known.max:
+            known.max = value
 
 
 def merge_rollup(into: Rollup, other: Rollup) -> None:

@@ -8,7 +8,7 @@ from typing import Final, cast
 import msgspec
 
 from jobsight.core.apply import apply, apply_internal
-from jobsight.core.events import Batch, Event, InternalEvent
+from jobsight.core.events import AnyReport, Batch, Event, InternalEvent
 from jobsight.core.state import State
 from jobsight.engine.ports import ReadModel
 from jobsight.errors import DamagedViewError, DataError
@@ -77,10 +77,11 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
     for record in log.read(state.applied_seq):
         batch = decode_record(record, codec)
         if record.kind is BatchKind.INTERNAL:
-            fetch_jobs(state, view, batch)
+            fetch_jobs(state, view, jobs_named(batch))
             apply_internal(state, batch)
         else:
-            fetch_jobs(state, view, batch)
+            reports = cast("list[AnyReport]", batch.events)
+            fetch_jobs(state, view, {report.job_id for report in reports})
             apply(state, batch)
         if state.changes.events >= REPLAY_FLUSH_EVENTS:
             view.flush(state, record.checksum)
@@ -91,15 +92,18 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
     return state
 
 
-def fetch_jobs(state: State, view: ReadModel, batch: Batch) -> None:
-    """Bring the jobs of a batch that are not in memory, but were seen before, into the state."""
-    if not state.jobs_total:
-        return
-    unknown = {job_id for event in batch.events if (job_id := getattr(event, "job_id", None)) is not None}
-    unknown.difference_update(state.jobs.keys() & unknown)
-    if unknown:
+def fetch_jobs(state: State, view: ReadModel, job_ids: set[str]) -> None:
+    """Bring those jobs that are not in memory, but were seen before, into the state."""
+    unknown = job_ids.difference(state.jobs)
+    if unknown and state.jobs_total:
         for job in view.fetch(sorted(unknown), state):
             state.jobs[job.job_id] = job
+
+
+def jobs_named(batch: Batch) -> set[str]:
+    """The jobs that the events of any batch concern."""
+    named = [getattr(event, "job_id", None) for event in batch.events]
+    return {job_id for job_id in named if job_id is not None}
 
 
 def job_ids_of(record: Record) -> list[str | None]:

@@ -21,7 +21,7 @@ from jobsight.core.apply import apply, apply_internal
 from jobsight.core.events import Batch, Event, InternalEvent
 from jobsight.core.state import State
 from jobsight.engine.ports import ReadModel
-from jobsight.engine.recovery import encode_internal, fetch_jobs
+from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
 from jobsight.errors import StorageError, StorageFullError
 from jobsight.logs.base import BatchKind, Entry, Head, Log
 from jobsight.protocol.codec import Chunk
@@ -245,7 +245,8 @@ class Writer:
                     chunks[0].reports if len(chunks) == 1 else [r for one in chunks for r in one.reports],
                 ),
             )
-            fetch_jobs(self.state, self._view, batch)
+            ids = {report.job_id for chunk in chunks for report in chunk.reports}
+            fetch_jobs(self.state, self._view, ids)
         base = 0
         for one in group.submissions:
             outcome = self._apply_chunk(one.chunk, batch, base)
@@ -266,7 +267,7 @@ class Writer:
     def _apply_internal(self, events: list[InternalEvent], seq: int, accept_ms: int) -> None:
         sources: list[str | None] = [None] * len(events)
         batch = Batch(seq=seq, accept_ms=accept_ms, sources=sources, events=cast("list[Event]", events))
-        fetch_jobs(self.state, self._view, batch)
+        fetch_jobs(self.state, self._view, jobs_named(batch))
         applied = apply_internal(self.state, batch)
         if applied.alerts:
             self._on_alerts(applied.alerts)
