@@ -20,6 +20,7 @@ from jobsight.protocol.limits import LINE_BYTES_MAX, NESTING_MAX, SLICE_BYTES
 from jobsight.protocol.messages import (
     REPORT_TYPES,
     AnyQuery,
+    GetJob,
     Message,
     decoder_of_bodies,
     decoder_of_envelopes,
@@ -144,7 +145,7 @@ class Codec:
     ) -> bool:
         """Take a slice that holds queries: they are answered in their place, and cut out of what is stored."""
         reports = [body for body in bodies if type(body) in REPORT_TYPES]
-        if not _are_good(cast("list[AnyReport]", reports)):
+        if not _are_good(cast("list[AnyReport]", reports)) or not all(map(_asks_well, bodies)):
             return False
         lines = block.split(b"\n")
         start = 0
@@ -202,7 +203,8 @@ class Codec:
         if found is None or len(found[1]) != 1 or not line.endswith(b"}"):
             return None
         (source,), (message,) = found
-        if type(message) in REPORT_TYPES and not _are_good([cast("AnyReport", message)]):
+        is_report = type(message) in REPORT_TYPES
+        if not (_are_good([cast("AnyReport", message)]) if is_report else _asks_well(message)):
             return None
         return Read(source, message, is_bare=self._are_bodies_bare)
 
@@ -271,6 +273,11 @@ def _are_good(reports: list[AnyReport]) -> bool:
         if report.labels is not None and labels_fault(report.labels) is not None:
             return False
     return True
+
+
+def _asks_well(message: Message) -> bool:
+    """The same for a query: an id that no job can have is refused, not looked for."""
+    return type(message) is not GetJob or job_id_fault(message.job_id) is None
 
 
 _joints: Final = re.compile(rb"}\n{").findall  # faster than bytes.count

@@ -132,4 +132,4 @@ def _read_body(body: dict[str, Any]) -> Message | Refusal | None:
         came_text = "" if ", got " in rest else f", got {came}"
         text = f"body.{name}{path}{separator}{rest}{came_text}"
         return refusal(Code.MALFORMED_REQUEST, text, in_reply_to=msg_id)
-    return fields.type(msg_id=msg_id, **values)
+    return fields.type(msg_id=body.get("msg_id", UNSET), **values)
