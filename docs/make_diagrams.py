@@ -88,16 +88,16 @@ def cell(row: Mapping[Kind, str], kind: Kind, state: str) -> str:
 
 
 def alert_diagram() -> str:
-    """The alert machine is small enough to be drawn whole."""
+    """One arrow from a state to another, with everything that leads along it."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, row in ALERT_TRANSITIONS.items():
+        for kind, target in row.items():
+            words = ALERT_EVENTS.get(kind, kind.name.lower().replace("_", " "))
+            arrows.setdefault((state or "[*]", target), []).append(words)
     return fenced(
         [
             "stateDiagram-v2",
-            "    direction LR",
-            *(
-                f"    {state or '[*]'} --> {target}: {ALERT_EVENTS[kind]}"
-                for state, row in ALERT_TRANSITIONS.items()
-                for kind, target in row.items()
-            ),
+            *(f"    {state} --> {target}: {'<br>'.join(words)}" for (state, target), words in arrows.items()),
             *(f"    {state} --> [*]" for state, row in ALERT_TRANSITIONS.items() if not row),
         ]
     )
