@@ -39,6 +39,7 @@ class Monitor:
     def __init__(self, folder: Path, port: int = 0, token: str | None = None) -> None:
         self.token = token
         self.faults: deque[Fault] = deque()
+        self.arrived = 0
         self.requests: list[list[dict[str, Any]]] = []
         self.folder = folder
         self.changed = threading.Condition()
@@ -142,12 +143,16 @@ class Exchange(BaseHTTPRequestHandler):
     """One request and its answer."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Listener
 
     def do_POST(self) -> None:
         """Answer a POST to the one address that there is."""
         self.body = self.rfile.read(int(self.headers["Content-Length"]))
         monitor = self.server.monitor
+        with monitor.changed:
+            monitor.arrived += 1
+            monitor.changed.notify_all()
         if monitor.faults and monitor.faults.popleft()(self):
             return
         if self.path != "/api/v1/events":

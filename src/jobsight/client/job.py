@@ -61,6 +61,7 @@ class Job:
         self._measures: dict[str, float] = {}
         self._update: dict[str, Any] = {}
         self._sent_at = float("-inf")
+        self._at_ms = 0
         self._is_over = False
 
     def start(self) -> None:
@@ -175,8 +176,10 @@ class Job:
         self._send(kind, {**self._facts, **fields})
 
     def _send(self, kind: str, fields: Mapping[str, Any], *, is_minor: bool = False) -> None:
+        # No two reports of a job happened at the same moment: one that comes twice, or late, is known to be before the end.
+        self._at_ms = max(self._at_ms + 1, fields.get("at") or reports.clock_ms())
         self._sent_at = time.monotonic()
-        self._client.report(kind, self.job_id, is_minor=is_minor, **self._names, **fields)
+        self._client.report(kind, self.job_id, is_minor=is_minor, **{**self._names, **fields, "at": self._at_ms})
 
 
 def describe(error: BaseException) -> str:

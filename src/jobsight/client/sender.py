@@ -18,6 +18,7 @@ from collections import deque
 
 from jobsight.client import limits
 from jobsight.client.answers import Trouble, Verdict
+from jobsight.client.forks import Unforked
 from jobsight.client.reports import Line, line_of, source_name
 from jobsight.client.spool import Spool, prefix
 
@@ -78,8 +79,7 @@ class Sender:
         self._is_behind = False
         self._is_slow = False
         self._lines_max = limits.BATCH_LINES_MAX
-        self._is_closing = False
-        self._is_closed = False
+        self._is_closing = self._is_closed = bool(_ending)
 
     # ------------------------------------------------------------------------------------------ for the job's threads
 
@@ -167,7 +167,8 @@ class Sender:
         return True
 
     def _run(self) -> None:
-        from jobsight.client.wire import Wire
+        with Unforked():
+            from jobsight.client.wire import Wire
 
         wire = Wire(self.settings)
         while self._await_work():
@@ -359,10 +360,13 @@ class Sender:
 
 _senders: Final[weakref.WeakSet[Sender]] = weakref.WeakSet()
 _finalizing: Final[set[int]] = set()
+_ending: Final[list[int]] = []
+"""Not empty once the program ends: reports after that go to the spool at once."""
 
 
 def close_all() -> None:
     """The end of the program: give every sender its chance, within the longest of their deadlines."""
+    _ending.append(os.getpid())
     senders = list(_senders)
     until = time.monotonic() + max((one.flush_s for one in senders), default=0.0)
     for one in senders:
@@ -370,6 +374,7 @@ def close_all() -> None:
 
 
 def _begin_anew_in_child() -> None:
+    _ending.clear()
     for one in list(_senders):
         one.begin_anew()
 
@@ -385,5 +390,4 @@ def _close_with_multiprocessing() -> None:
 
 
 atexit.register(close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew_in_child)
+os.register_at_fork(after_in_child=_begin_anew_in_child)

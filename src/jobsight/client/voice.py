@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jobsight.client.forks import Unforked
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +60,13 @@ def logging_voice() -> Voice:
     """Speaks through the logger `jobsight`, which is looked up when there is something to say."""
 
     def trouble(text: str) -> None:
-        import logging
-
+        with Unforked():
+            import logging
         logging.getLogger("jobsight").warning("%s", text)
 
     def note(text: str) -> None:
-        import logging
-
+        with Unforked():
+            import logging
         logging.getLogger("jobsight").info("%s", text)
 
     return Voice(trouble, note)
