@@ -11,21 +11,21 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from msgspec import Struct
 
 from jobsight.core.alert import Alert
 from jobsight.core.apply import apply, apply_internal
-from jobsight.core.events import Batch, Event, InternalEvent
+from jobsight.core.events import AnyReport, Batch, Event, InternalEvent
 from jobsight.core.state import State
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
 from jobsight.errors import StorageError, StorageFullError
 from jobsight.logs.base import BatchKind, Entry, Head, Log
 from jobsight.protocol.codec import Chunk
-from jobsight.protocol.messages import AnyQuery, Init
+from jobsight.protocol.messages import AnyQuery, GetStats, Init
 from jobsight.protocol.refusals import Code, Refusal
 from jobsight.protocol.session import Answer, Outcome
 
@@ -56,19 +56,31 @@ Deliver = Callable[[Outcome], None]
 
 
 class _Submission(Struct, gc=False):
-    """A chunk of reports; or, where `events` is set, events of the monitor itself."""
+    """
+    A chunk of reports; or, where `events` is set, events of the monitor itself.
+
+    Attributes:
+        cuts: Where a batch ends within the chunk. A query that wants the view brings it up to date, and what is stored
+            there must never be half a batch.
+    """
 
     chunk: Chunk
     deliver: Deliver
     events: list[InternalEvent] | None = None
+    cuts: tuple[int, ...] = ()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is stored without others."""
+        return self.events is not None or bool(self.cuts)
 
 
 class _Group(Struct, gc=False):
-    """Submissions that were stored together; `head` is None where there was nothing to store."""
+    """Submissions that were stored together; `heads` is empty where there was nothing to store."""
 
     submissions: list[_Submission]
     accept_ms: int = 0
-    head: Head | None = None
+    heads: Sequence[Head] = ()
     failure: Refusal | None = None
 
 
@@ -118,7 +130,7 @@ class Writer:
 
     def submit(self, chunk: Chunk, deliver: Deliver) -> None:
         """Hand in a chunk. `deliver` is called by `settle`, in the order of submission, once its reports are stored."""
-        self._put(_Submission(chunk, deliver))
+        self._put(_Submission(chunk, deliver, cuts=_cuts_of(chunk)))
 
     def submit_events(self, events: list[InternalEvent], deliver: Deliver) -> None:
         """Hand in events of the monitor itself, in line with the chunks; for `deliver` see `submit`."""
@@ -191,12 +203,12 @@ class Writer:
             submissions = [first]
             events = len(first.chunk.reports)
             is_last = False
-            while first.events is None and events < GROUP_EVENTS_MAX and not self._waiting.empty():
+            while not first.is_alone and events < GROUP_EVENTS_MAX and not self._waiting.empty():
                 further = self._waiting.get()
                 if further is None:
                     is_last = True
                     break
-                if further.events is not None:
+                if further.is_alone:
                     next_one = further
                     break
                 submissions.append(further)
@@ -207,20 +219,16 @@ class Writer:
                 return
 
     def _commit(self, submissions: list[_Submission]) -> _Group:
-        """Store the reports of some submissions, or the events of one, as one batch."""
-        events = submissions[0].events
-        payload = encode_internal(events) if events else b"".join([one.chunk.payload for one in submissions])
+        """Store the reports of some submissions, or the events of one, as one batch; or those of one between its cuts."""
         group = _Group(submissions, accept_ms=self._clock_ms())
-        if not payload:
+        entries = _entries_of(submissions, group.accept_ms)
+        if not entries:
             return group
         if self.broken is not None or self._refuses is not None:
             group.failure = _UNKNOWN if self.broken is not None else self._refuses
             return group
-        count = len(events) if events else sum(len(one.chunk.reports) for one in submissions)
-        kind = BatchKind.INTERNAL if events else BatchKind.REPORTS
-        entry = Entry(accept_ms=group.accept_ms, kind=kind, count=count, payload=payload)
         try:
-            group.head = self._log.append([entry])[-1]
+            group.heads = self._log.append(entries)
         except StorageFullError:
             group.failure = _FULL
         except StorageError as error:
@@ -229,24 +237,19 @@ class Writer:
         return group
 
     def _apply_group(self, group: _Group) -> None:
-        if group.submissions[0].events is not None:
+        first = group.submissions[0]
+        if first.events is not None:
             self._apply_events(group)
             return
+        if first.cuts:
+            self._apply_pieces(group)
+            return
         batch: Batch | None = None
-        if group.head is not None:
-            self._head = group.head
+        if group.heads:
             chunks = [one.chunk for one in group.submissions]
-            batch = Batch(
-                seq=group.head.seq,
-                accept_ms=group.accept_ms,
-                sources=chunks[0].sources if len(chunks) == 1 else [s for one in chunks for s in one.sources],
-                events=cast(
-                    "list[Event]",
-                    chunks[0].reports if len(chunks) == 1 else [r for one in chunks for r in one.reports],
-                ),
-            )
-            ids = {report.job_id for chunk in chunks for report in chunk.reports}
-            fetch_jobs(self.state, self._view, ids)
+            sources = chunks[0].sources if len(chunks) == 1 else [s for one in chunks for s in one.sources]
+            reports = chunks[0].reports if len(chunks) == 1 else [r for one in chunks for r in one.reports]
+            batch = self._open_batch(group.heads[-1], group.accept_ms, sources, reports)
         base = 0
         for one in group.submissions:
             outcome = self._apply_chunk(one.chunk, batch, base)
@@ -256,11 +259,40 @@ class Writer:
             self.in_flight -= 1
             one.deliver(outcome)
 
+    def _open_batch(self, head: Head, accept_ms: int, sources: list[str | None], reports: list[AnyReport]) -> Batch:
+        """A stored batch that is to be applied now, with its jobs in memory."""
+        self._head = head
+        fetch_jobs(self.state, self._view, {report.job_id for report in reports})
+        return Batch(seq=head.seq, accept_ms=accept_ms, sources=sources, events=cast("list[Event]", reports))
+
+    def _apply_pieces(self, group: _Group) -> None:
+        """Apply a submission that was stored as several batches; each query stands at the end of one."""
+        (submission,) = group.submissions
+        chunk, heads = submission.chunk, list(group.heads)
+        queries = [aside for aside in chunk.asides if not isinstance(aside.item, Refusal | Init)]
+        outcome = Outcome(failure=group.failure)
+        retrying: dict[int, int] = {}
+        answers: list[Answer] = []
+        for start, stop in _spans_of(submission):
+            if heads and stop > start:
+                batch = self._open_batch(
+                    heads.pop(0), group.accept_ms, chunk.sources[start:stop], chunk.reports[start:stop]
+                )
+                applied = apply(self.state, batch)
+                retrying.update({start + index: limit for index, limit in applied.retrying.items()})
+                if applied.alerts:
+                    self._on_alerts(applied.alerts)
+            while queries and queries[0].position == stop:
+                answers.append(self._answer(cast("AnyQuery", queries.pop(0).item)))
+        outcome.retrying, outcome.answers = retrying, answers
+        self.in_flight -= 1
+        submission.deliver(outcome)
+
     def _apply_events(self, group: _Group) -> None:
         (submission,) = group.submissions
-        if group.head is not None and submission.events:
-            self._head = group.head
-            self._apply_internal(submission.events, group.head.seq, group.accept_ms)
+        if group.heads and submission.events:
+            self._head = group.heads[-1]
+            self._apply_internal(submission.events, self._head.seq, group.accept_ms)
         self.in_flight -= 1
         submission.deliver(Outcome(failure=group.failure))
 
@@ -293,3 +325,41 @@ class Writer:
                 answers.append(self._answer(aside.item))
         advance(base + len(chunk.reports))
         return Outcome(base=base, retrying=retrying, answers=answers)
+
+
+def _cuts_of(chunk: Chunk) -> tuple[int, ...]:
+    """The places of a chunk's queries, if one of them wants more than the four figures that are always in memory."""
+    queries = [aside for aside in chunk.asides if not isinstance(aside.item, Refusal | Init)]
+    if all(isinstance(aside.item, GetStats) and aside.item.is_plain for aside in queries):
+        return ()
+    return tuple(sorted({aside.position for aside in queries}))
+
+
+def _spans_of(submission: _Submission) -> list[tuple[int, int]]:
+    """The stretches between a submission's cuts, by the indexes of their reports; the first and the last may be empty."""
+    ends = (*submission.cuts, len(submission.chunk.reports))
+    return list(zip((0, *submission.cuts), ends, strict=True))
+
+
+def _entries_of(submissions: list[_Submission], accept_ms: int) -> list[Entry]:
+    """What goes into the log for a group; nothing where it holds only queries and refusals."""
+    first = submissions[0]
+    if first.events is not None:
+        payload = encode_internal(first.events)
+        entries = [Entry(accept_ms=accept_ms, kind=BatchKind.INTERNAL, count=len(first.events), payload=payload)]
+    elif first.cuts:
+        lines = first.chunk.payload.split(b"\n")
+        entries = [
+            Entry(
+                accept_ms=accept_ms,
+                kind=BatchKind.REPORTS,
+                count=stop - start,
+                payload=b"\n".join((*lines[start:stop], b"")),
+            )
+            for start, stop in _spans_of(first)
+        ]
+    else:
+        payload = b"".join([one.chunk.payload for one in submissions])
+        count = sum(len(one.chunk.reports) for one in submissions)
+        entries = [Entry(accept_ms=accept_ms, kind=BatchKind.REPORTS, count=count, payload=payload)]
+    return [entry for entry in entries if entry.count]
