@@ -97,11 +97,13 @@ def everything(view: View) -> dict[str, object]:
     """All that the view knows of jobs (with their histories), alerts and counters."""
     ask = view.connection.execute
     state = view.load_state()
+    ended = view.reader().rollup_sum(0)
     job_ids = [job_id for (job_id,) in ask("SELECT job_id FROM jobs ORDER BY number")]
     return {
         "jobs": sorted(view.fetch(job_ids, state), key=lambda job: job.number),
         "histories": [unpack(packed) for (packed,) in ask("SELECT history FROM jobs ORDER BY number")],
         "alerts": ask("SELECT * FROM alerts ORDER BY number").fetchall(),
+        "ended": (ended.ends, ended.duration_sum_us, ended.duration_max_us, ended.durations),
         "state": state,
         "checksum": view.applied_checksum(),
     }

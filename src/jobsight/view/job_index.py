@@ -32,6 +32,9 @@ GENERATION_BITS: Final = 20
 FILTER_SEGMENTS: Final = 8
 """The filter of the open generation is stored each time so many segments are full; a start reads the hashes of the others."""
 
+ASKED_MAX: Final = 65_536
+"""Names that were looked up and are remembered with their hash until they are stored."""
+
 _PARTITION_BITS: Final = 10
 _PARTITIONS: Final = 1 << _PARTITION_BITS
 _SEGMENTS_BITS: Final = GENERATION_BITS - SEGMENT_BITS
@@ -126,6 +129,8 @@ class JobIndex:
     def candidates(self, job_ids: Iterable[str]) -> list[int]:
         """The numbers of rows in which these jobs may stand; the caller compares the `job_id` found there."""
         self._load()
+        if len(self._asked) > ASKED_MAX:
+            self._asked.clear()
         found: list[int] = []
         for job_id in job_ids:
             number = self._open.get(job_id)
