@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -14,7 +13,7 @@ from jobsight.notifiers.base import Making, Notification, Receipt, cleaned, deli
 from jobsight.notifiers.masking import Mask, Secret
 from jobsight.notifiers.outgoing import HttpClient, Post
 from jobsight.notifiers.settings import HttpSettings, secrets_in
-from jobsight.notifiers.templates import Templates, Texts
+from jobsight.notifiers.templates import Templates, Texts, texts_of
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -70,13 +69,6 @@ class HttpNotifier:
     async def close(self) -> None:
         """Close what is still open."""
         await self._client.close()
-
-
-async def texts_of(templates: Templates, notification: Notification, *, with_html: bool = False) -> Texts:
-    """The notification in words; the operator's templates run beside the event loop."""
-    if not templates.are_any:
-        return templates.texts(notification, with_html=with_html)
-    return await asyncio.to_thread(templates.texts, notification, with_html=with_html)
 
 
 def checked_url(url: Secret, *, where: str) -> Secret:

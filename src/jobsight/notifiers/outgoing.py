@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Final
 
 import certifi
@@ -223,6 +224,7 @@ class _Started(Struct, kw_only=True):
     success: int | None = None
 
 
+@cache
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """
     How certificates are checked: by the system's authorities, certifi's, and those in a file.

@@ -9,13 +9,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jobsight.errors import ConfigError
-from jobsight.notifiers import smtp, webhook
+from jobsight.notifiers import alertmanager, apprise, command, ntfy, pagerduty, slack, smtp, webhook
 from jobsight.notifiers.base import Making, Notifier
 from jobsight.notifiers.references import holds_reference, resolve, resolve_all
 from jobsight.notifiers.settings import ChannelSettings, settings_from
 
 
-class Kind(Struct, frozen=True, kw_only=True):
+class Kind(Struct, frozen=True):
     """
     One kind of channel.
 
@@ -25,6 +25,7 @@ class Kind(Struct, frozen=True, kw_only=True):
         schemes: URLs that begin so are of this kind; `slack+https` is read as `https`.
         from_url: Such a URL as a table of settings.
         is_for_ui: May be made in the UI; the others reach into this host and stay in the configuration file.
+        has_url: Can be written as one URL; all but `command`.
     """
 
     settings: type[ChannelSettings]
@@ -32,14 +33,24 @@ class Kind(Struct, frozen=True, kw_only=True):
     schemes: tuple[str, ...] = ()
     from_url: Callable[[str], dict[str, Any]] = webhook.settings_from_url
     is_for_ui: bool = False
+    has_url: bool = True
 
 
+# fmt: off
 KINDS: Final[Mapping[str, Kind]] = {
-    "webhook": Kind(settings=webhook.WebhookSettings, make=webhook.make, schemes=("https", "http"), is_for_ui=True),
-    "smtp": Kind(
-        settings=smtp.SmtpSettings, make=smtp.Smtp, schemes=("mailto", "smtp", "smtps"), from_url=smtp.settings_from_url
-    ),
+    "webhook":      Kind(webhook.WebhookSettings, webhook.make, ("https", "http"), is_for_ui=True),
+    "smtp":         Kind(smtp.SmtpSettings, smtp.Smtp, ("mailto", "smtp", "smtps"), smtp.settings_from_url),
+    "slack":        Kind(slack.SlackSettings, slack.make, is_for_ui=True),
+    "pagerduty":    Kind(pagerduty.PagerDutySettings, pagerduty.make, ("pagerduty",), pagerduty.settings_from_url, is_for_ui=True),
+    "alertmanager": Kind(alertmanager.AlertmanagerSettings, alertmanager.make, is_for_ui=True),
+    "ntfy":         Kind(ntfy.NtfySettings, ntfy.make, ("ntfy",), ntfy.settings_from_url, is_for_ui=True),
+    "command":      Kind(command.CommandSettings, command.Command, has_url=False),
+    "apprise":      Kind(apprise.AppriseSettings, apprise.Apprise),
 }
+# fmt: on
+
+SLACK_URL: Final = "https://hooks.slack.com/"
+"""Pasted as it is, this would be taken for a webhook."""
 
 MAIL_SERVER_KEYS: Final = frozenset({"from", "host", "port", "tls", "username", "password", "ca_file"})
 """What a `mailto:` URL takes from the mail server that is set for all of them."""
@@ -71,6 +82,8 @@ def channel_from_url(url: str, making: Making, *, mail_server: Mapping[str, Any]
     """
     A channel from one URL: `https://...`, `mailto:ana@example.org`, `ntfy://ntfy.sh/topic`, or any that Apprise knows.
 
+    A type before a plus takes the rest as its URL: `slack+https://...`, `alertmanager+http://...`, `apprise+mailto://...`.
+
     Args:
         mail_server: Settings of the mail server that `mailto:` uses; this host's port 25 without.
 
@@ -80,8 +93,6 @@ def channel_from_url(url: str, making: Making, *, mail_server: Mapping[str, Any]
     where = f"channels.{making.name}"
     text = url if making.is_guarded else resolve(url, where=where, environment=making.environment)
     name, plain = _kind_of(text)
-    if name not in KINDS:
-        raise ConfigError(f"{where} has a URL of an unknown scheme; known schemes: {', '.join(known_schemes())}")
     try:
         table = KINDS[name].from_url(plain)
     except ValueError:
@@ -98,19 +109,15 @@ def channel_from_url(url: str, making: Making, *, mail_server: Mapping[str, Any]
     return kind.make(settings_from(kind.settings, table, where=where), making)
 
 
-def known_schemes() -> list[str]:
-    """How URLs of channels may begin."""
-    return [scheme for kind in KINDS.values() for scheme in kind.schemes]
-
-
 def _kind_of(url: str) -> tuple[str, str]:
     """The kind that reads a URL, and the URL as that kind wants it."""
     scheme = url.partition(":")[0].lower()
     prefix, plus, inner = scheme.partition("+")
-    if plus and prefix in KINDS:
+    if plus and prefix in KINDS and KINDS[prefix].has_url:
         return prefix, inner + url[len(scheme) :]
-    found = next((name for name, kind in KINDS.items() if scheme in kind.schemes), None)
-    return found or "apprise", url
+    if url.startswith(SLACK_URL):
+        return "slack", url
+    return next((name for name, kind in KINDS.items() if scheme in kind.schemes), "apprise"), url
 
 
 def _refuse_what_reads_this_host(name: str, kind: Kind, table: Mapping[str, Any], *, where: str) -> None:

@@ -15,13 +15,13 @@ from msgspec import field
 from jobsight.errors import ConfigError, DeliveryError
 from jobsight.notifiers.base import Making, Notification, Receipt, cleaned
 from jobsight.notifiers.harmless import one_line
-from jobsight.notifiers.http_channel import texts_of
 from jobsight.notifiers.limits import SendLimits
 from jobsight.notifiers.mail import checked_address, mail_of
 from jobsight.notifiers.masking import Mask, Secret
 from jobsight.notifiers.outgoing import UNKNOWN_HOST, tls_context
 from jobsight.notifiers.settings import ChannelSettings, secrets_in
-from jobsight.notifiers.templates import Templates
+from jobsight.notifiers.templates import Templates, texts_of
+from jobsight.notifiers.threads import in_thread
 
 RECIPIENTS_MAX: Final = 50
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -86,7 +86,7 @@ class Smtp:
         self._open.add(conversation)
         try:
             async with asyncio.timeout(self._limits.send_ms / 1000):
-                await asyncio.to_thread(conversation.run, self._sender, self._recipients, mail.as_bytes())
+                await in_thread(conversation.run, self._sender, self._recipients, mail.as_bytes())
         except TimeoutError:
             if not conversation.is_accepted:
                 raise DeliveryError("the server took too long to answer", retry_after_ms=0) from None

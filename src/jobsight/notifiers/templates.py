@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -25,9 +26,13 @@ from jobsight.notifiers.limits import (
     TITLE_CHARACTERS_MAX,
 )
 from jobsight.notifiers.plain import duration, facts, links, moment, passages, plain_text, plain_title, web_url
+from jobsight.notifiers.threads import in_thread
 
 HTML_CHARACTERS_MAX: Final = 400_000
 """Escaped text takes up to six characters for one, and the default page frames it."""
+
+STUCK_MS: Final = 3 * TEMPLATE_MS_MAX + 500
+"""Longer than title, text and page may take in all."""
 
 REPEATED_MAX: Final = 100_000
 POWER_MAX: Final = 100
@@ -106,6 +111,23 @@ class Templates:
         ) as error:  # fmt: skip
             problems.append(one_line(f"{template.name} failed, plain words were sent: {_words(error)}", 500))
             return None
+
+
+async def texts_of(templates: Templates, notification: Notification, *, with_html: bool = False) -> Texts:
+    """
+    The notification in words; the operator's templates run beside the event loop.
+
+    Where not even the bounds of a template hold, its thread is left behind and plain words are sent.
+    """
+    if not templates.are_any:
+        return templates.texts(notification, with_html=with_html)
+    try:
+        async with asyncio.timeout(STUCK_MS / 1000):
+            return await in_thread(lambda: templates.texts(notification, with_html=with_html))
+    except TimeoutError:
+        title, text = plain_title(notification), plain_text(notification)
+        html = default_html(notification, title=title, text=text) if with_html else None
+        return Texts(title=title, text=text, html=html, problem="a template never ended, plain words were sent")
 
 
 def default_html(notification: Notification, *, title: str, text: str) -> str | None:

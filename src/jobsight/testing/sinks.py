@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import socket
 import ssl
+import subprocess
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as default_policy
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +44,7 @@ class HttpSink:
         status, headers, body: The next answers.
         mode: `answer`, or `hang` (take the request, say nothing), `drop` (take it and close), `slow` (a status and half
             a body, then nothing), `endless` (a body without end), `trickle` (a head without end).
+        is_echoing: Answers are what came in, secrets and all: URL, headers and body.
         received: Every request that came in whole.
         connections: How many are open; wait for their end with `closed`.
     """
@@ -48,6 +54,7 @@ class HttpSink:
         self.headers: dict[str, str] = {}
         self.body = b"ok"
         self.mode = "answer"
+        self.is_echoing = False
         self.received: list[Received] = []
         self.connections = 0
         self.accepted = 0
@@ -67,8 +74,9 @@ class HttpSink:
         self.closed.clear()
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-                self.received.append(await _request(reader))
-                await self._answer(reader, writer)
+                request = await _request(reader)
+                self.received.append(request)
+                await self._answer(request, reader, writer)
         finally:
             writer.transport.abort()
             self.connections -= 1
@@ -79,7 +87,7 @@ class HttpSink:
         """Let go of every connection that hangs."""
         self._over.set()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.mode == "drop":
             return
         if self.mode in {"hang", "trickle"}:
@@ -87,10 +95,12 @@ class HttpSink:
                 writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
             await self._gone(reader)
             return
-        length = {"endless": None, "slow": len(self.body) + 1_000}.get(self.mode, len(self.body))
+        echo = msgspec.json.encode([request.target, request.headers, request.body.decode("utf-8", "replace")])
+        body = echo if self.is_echoing else self.body
+        length = {"endless": None, "slow": len(body) + 1_000}.get(self.mode, len(body))
         head = [f"HTTP/1.1 {self.status} Whatever", *(f"{name}: {value}" for name, value in self.headers.items())]
         head += [f"Content-Length: {length}"] if length is not None else []
-        writer.write("\r\n".join([*head, "Connection: close", "", ""]).encode() + self.body)
+        writer.write("\r\n".join([*head, "Connection: close", "", ""]).encode() + body)
         await writer.drain()
         while self.mode == "endless" and not self._over.is_set():
             writer.write(PIECE)
@@ -124,6 +134,32 @@ async def http_sink(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpS
             await sink.closed.wait()
 
 
+def self_signed(folder: Path) -> ssl.SSLContext | None:
+    """
+    TLS for a server on 127.0.0.1, by a certificate that nobody has heard of: `cert.pem` in this folder.
+
+    None where there is no openssl to make one.
+    """
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return None
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:hook.example.org"]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def closed_port() -> int:
+    """A port of this host on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 class Mail(Struct, frozen=True, kw_only=True):
     """One mail as the server took it."""
 
@@ -143,12 +179,15 @@ class MailSink:
     Attributes:
         answers: What it says instead of yes, by `MAIL`, `RCPT` or `DATA`; `hang` says nothing.
         received: Every mail that it took.
+        closed: Set while no connection is open.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, str] = {}
         self.received: list[Mail] = []
         self.logins: list[bytes] = []
+        self.connections: set[Any] = set()
+        self.closed = asyncio.Event()
         self.port = 0
         self.over = asyncio.Event()
 
@@ -193,23 +232,35 @@ async def mail_sink(
     """A mail server on a free port of this host until the block ends; needs aiosmtpd."""
     from aiosmtpd.smtp import SMTP
 
+    class Counted(SMTP):
+        def connection_made(self, transport: Any) -> None:  # type: ignore[explicit-override]
+            super().connection_made(transport)
+            sink.connections.add(self)
+            sink.closed.clear()
+
+        def connection_lost(self, error: Exception | None) -> None:  # type: ignore[explicit-override]
+            super().connection_lost(error)
+            sink.connections.discard(self)
+            if not sink.connections:
+                sink.closed.set()
+
     sink = MailSink()
     loop = asyncio.get_running_loop()
-    protocols: list[Any] = []
 
     def begin() -> Any:
-        protocol = SMTP(
-            sink,
-            hostname="sink",
-            tls_context=None if is_implicit else tls,
-            require_starttls=tls is not None and not is_implicit,
-            authenticator=sink.log_in if has_login else None,
-            auth_required=has_login,
-            auth_require_tls=tls is not None and not is_implicit,
-            loop=loop,
-        )
-        protocols.append(protocol)
-        return protocol
+        with warnings.catch_warnings():
+            # aiosmtpd warns of logins in the clear, which are meant here.
+            warnings.simplefilter("ignore")
+            return Counted(
+                sink,
+                hostname="sink",
+                tls_context=None if is_implicit else tls,
+                require_starttls=tls is not None and not is_implicit,
+                authenticator=sink.log_in if has_login else None,
+                auth_required=has_login,
+                auth_require_tls=tls is not None and not is_implicit,
+                loop=loop,
+            )
 
     server = await loop.create_server(begin, "127.0.0.1", 0, ssl=tls if is_implicit else None)
     sink.port = server.sockets[0].getsockname()[1]
@@ -218,9 +269,8 @@ async def mail_sink(
     finally:
         sink.over.set()
         server.close()
-        for protocol in protocols:
-            if protocol.transport is not None:
-                protocol.transport.abort()
+        for connection in list(sink.connections):
+            connection.transport.abort()
         await server.wait_closed()
 
 
