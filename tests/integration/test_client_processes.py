@@ -127,6 +127,7 @@ def test_a_program_without_a_monitor_ends_as_soon_and_as_well(monitor: MonitorPr
     assert ["update_status", "update_status", "job_completed", "update_status"] == types_of(monitor.reports())
 
 
+@pytest.mark.slow
 def test_a_program_whose_monitor_hangs_ends_within_its_bound(monitor: MonitorProcess, tmp_path: Path) -> None:
     """A monitor that takes connections and never answers costs the end of a program two seconds at most."""
     monitor.stop_answering()

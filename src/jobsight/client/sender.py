@@ -133,7 +133,7 @@ class Sender:
             Whether every report is stored, or at least safe in the spool.
         """
         with self._changed:
-            thread = self._thread
+            thread = None if self._is_closed else self._thread
             self._is_closing = True
             if not self._is_slow:
                 self._retry_at = 0.0
