@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Final
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
 from jobsight.engine.tokens import TokenRegistry
-from jobsight.engine.writer import Writer
+from jobsight.engine.writer import FLUSH_MS, Writer
 from jobsight.errors import DamagedViewError
 from jobsight.logs.base import Log
 from jobsight.logs.memory import MemoryLog
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from jobsight.logs.sqlite_reader import SqliteReader
     from jobsight.transports.http.assembly import ServiceOptions
     from jobsight.view.queries import Reader
+
+SERVICE_FLUSH_MS: Final = 50
+"""The service flushes oftener than a node on stdin: clients wait while it does, so each flush has to be short."""
+
+VERIFY_HEAD_ONLY: Final = 1 << 62
 
 Say = Callable[[str], None]
 """Writes one line for the operator."""
@@ -100,7 +105,8 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
     stack.callback(folder.close)
     if folder.lost:
         say(folder.lost)
-    log = folder.open_log(rules_version=RULES_VERSION)
+    # The head is verified here, what the view has not seen yet by `recover`; everything by `jobsight log verify`.
+    log = folder.open_log(rules_version=RULES_VERSION, verify_after_seq=VERIFY_HEAD_ONLY)
     stack.callback(log.close)
     try:
         view, state = _open_view(folder.view_path, log)
@@ -227,7 +233,7 @@ def run_node(
         node.serve()
 
 
-def _writer(store: Store, wake: Callable[[], None] | None) -> Writer:
+def _writer(store: Store, wake: Callable[[], None] | None, *, flush_ms: int = FLUSH_MS) -> Writer:
     def reading() -> Reading:
         reader = store.reader()
         writer.flush()
@@ -240,6 +246,7 @@ def _writer(store: Store, wake: Callable[[], None] | None) -> Writer:
         clock_ms=clock_ms,
         answer=Answers(store.state, reading, store.log, clock_ms).answer,
         wake=wake,
+        flush_ms=flush_ms,
     )
     return writer
 
@@ -314,7 +321,7 @@ async def _serve(
     def wake() -> None:
         loop.call_soon_threadsafe(service.settle)
 
-    writer = _writer(store, wake)
+    writer = _writer(store, wake, flush_ms=SERVICE_FLUSH_MS)
     jobs = settings.jobs
     if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -208,17 +209,28 @@ def test_starting_over_moves_the_old_files_aside(tmp_path: Path) -> None:
     (tmp_path / "view.db").write_bytes(b"a view")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "token").write_bytes(b"a secret")
+    marker = tmp_path / "jobsight.json"
+    marker.write_text(re.sub("[0-9a-f]{32}", "0" * 32, marker.read_text()))
     before = contents(tmp_path)
     folder = opened(tmp_path, init_new=True, now_ms=NOW_MS + 5)
     aside = tmp_path / f"replaced-{NOW_MS + 5}"
 
     assert folder.is_new
     assert [] == seqs(tmp_path)
-    assert [1, 2, 3] == seqs(aside)
     assert {name: content for name, content in before.items() if name != "reserve"} == contents(aside)
     assert {"jobsight.json", "lock", "log.db", "reserve", aside.name} <= {file.name for file in tmp_path.iterdir()}
     assert not folder.view_path.exists()
     folder.close()
+
+
+def test_starting_over_leaves_a_sound_folder_alone(tmp_path: Path) -> None:
+    """--init-new may stand in a service's command for ever: it acts only where the log is gone, damaged or another one."""
+    fill(tmp_path, 3)
+
+    opened(tmp_path, init_new=True).close()
+
+    assert [1, 2, 3] == seqs(tmp_path)
+    assert [] == list(tmp_path.glob("replaced-*"))
 
 
 def test_starting_over_works_where_starting_does_not(tmp_path: Path) -> None:

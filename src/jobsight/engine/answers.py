@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol, assert_never
 
 import msgspec
 
-from jobsight.core.histogram import quantiles_ms
 from jobsight.core.job import Job
 from jobsight.core.rollup import Rollup
 from jobsight.core.state import State
@@ -18,6 +17,7 @@ from jobsight.protocol.messages import AnyQuery, GetJob, GetStats, Init, ListJob
 from jobsight.protocol.refusals import Code, refusal, shown
 from jobsight.protocol.session import Answer
 from jobsight.view.answers import JobAnswer, JobPage
+from jobsight.view.summary import summary_of
 
 THROUGHPUT_MS: Final = 300_000
 """The stretch of time whose ends make the throughput, where the query names none."""
@@ -94,6 +94,8 @@ class Answers:
     def _stats(self, query: GetStats) -> Totals | dict[str, Any]:
         if query.is_plain:
             return totals_of([self._state.counters])
+        if query.queue is not None and query.since_ms is not None:
+            raise UsageError("body.queue: ends over time are counted by task; expected no queue beside since_ms")
         is_narrowed = query.task is not None or query.queue is not None
         counters = self._counters(query) if is_narrowed else [self._state.counters]
         if query.since_ms is not None:
@@ -117,27 +119,20 @@ class Answers:
 
     def _detail(self, query: GetStats) -> dict[str, Any]:
         """Durations, failure rate, throughput and resource usage; roll-ups know tasks, and no queues."""
-        reading = self._reading()
-        ended = reading.rollup_sum(query.since_ms or 0, None, query.task)
-        max_ms = mean_ms(ended.duration_max_us, 1) if ended.duration_count else None
-        p50, p95, p99 = (
-            value if value is None or max_ms is None else min(value, max_ms)
-            for value in quantiles_ms(ended.durations, (0.5, 0.95, 0.99))
-        )
-        now_ms = self._clock_ms()
+        reading, now_ms = self._reading(), self._clock_ms()
         since_ms = now_ms - THROUGHPUT_MS if query.since_ms is None else min(query.since_ms, now_ms - 1)
+        ended = reading.rollup_sum(query.since_ms or 0, None, query.task)
         recent = ended if query.since_ms is not None else reading.rollup_sum(since_ms, None, query.task)
-        decided = ended.ends.get("completed", 0) + ended.ends.get("failed", 0)
+        summary = summary_of(ended, now_ms - since_ms)
         return {
-            "p50_ms": p50,
-            "p95_ms": p95,
-            "p99_ms": p99,
-            "max_ms": max_ms,
-            "failure_rate": ended.ends.get("failed", 0) / decided if decided else None,
-            "throughput_per_s": sum(recent.ends.values()) * 1000 / (now_ms - since_ms),
+            "p50_ms": summary.p50_ms,
+            "p95_ms": summary.p95_ms,
+            "p99_ms": summary.p99_ms,
+            "max_ms": summary.max_ms,
+            "failure_rate": summary.failure_rate,
+            "throughput_per_s": summary_of(recent, now_ms - since_ms).throughput_per_s,
             "resource_usage": {
-                name: {"mean": measure.sum / measure.count, "max": measure.max}
-                for name, measure in sorted(ended.measures.items())
+                name: {"mean": one.mean, "max": one.max} for name, one in sorted(summary.resource_usage.items())
             },
         }
 

@@ -64,7 +64,7 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
     if state.applied_seq > head.seq:
         raise DataError(
             f"the view has seen batch {state.applied_seq}, but the log ends at {head.seq}: the log was cut or replaced; "
-            "put the newer log back, or go on without what is missing: --accept-loss"
+            "put the newer log back, or make the view anew from what the log holds: jobsight view rebuild"
         )
     if state.applied_seq:
         record = log.record(state.applied_seq)

@@ -93,7 +93,8 @@ def open_folder(path: Path, *, init_new: bool = False, accept_loss: bool = False
 
     Args:
         path: Where it is, or will be.
-        init_new: Move what is there aside into `replaced-<now_ms>`, and start with an empty log.
+        init_new: Where the log is gone, damaged or another one, move what is there aside into `replaced-<now_ms>`, and
+            start with an empty log. A sound folder is opened as it is, so a service may carry the flag for ever.
         accept_loss: Where the log is damaged, keep the damaged files aside and go on from the last sound batch before it.
         now_ms: ms since the epoch, UTC.
 
@@ -108,7 +109,7 @@ def open_folder(path: Path, *, init_new: bool = False, accept_loss: bool = False
         read_marker(path)  # a folder that is newer than this program is not touched, not even locked
     lock = FolderLock(path)
     try:
-        if init_new:
+        if init_new and not _is_sound(path):
             _move_aside(path, now_ms)
         marker = read_marker(path)
         is_new = False
@@ -169,6 +170,18 @@ def _move_aside(path: Path, now_ms: int) -> None:
     target = path / f"replaced-{now_ms}"
     with system_in_our_words(target, "the old files were moved aside"):
         move_files(names, path, target)
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a folder holds the log that its marker names, and the log can be opened."""
+    try:
+        marker = read_marker(path)
+        if marker is not None:
+            _require_log(path, marker)
+            _open_reader(path, marker).close()
+    except DataError:
+        return False
+    return marker is not None
 
 
 def _require_log(path: Path, marker: Marker) -> None:

@@ -20,14 +20,18 @@ def summary_of(rollup: Rollup, span_ms: int) -> Summary:
     ends = rollup.ends
     bad = ends.get(FAILED, 0) + ends.get(LOST, 0)
     judged = bad + ends.get(COMPLETED, 0)
-    p50_ms, p95_ms, p99_ms = quantiles_ms(rollup.durations, (0.5, 0.95, 0.99))
+    max_ms = mean_ms(rollup.duration_max_us, 1) if rollup.duration_count else None
+    p50_ms, p95_ms, p99_ms = (
+        value if value is None or max_ms is None else min(value, max_ms)
+        for value in quantiles_ms(rollup.durations, (0.5, 0.95, 0.99))
+    )
     return Summary(
         ends=dict(ends),
         avg_duration_ms=mean_ms(rollup.duration_sum_us, rollup.duration_count),
         p50_ms=p50_ms,
         p95_ms=p95_ms,
         p99_ms=p99_ms,
-        max_ms=rollup.duration_max_us / 1000 if rollup.duration_count else None,
+        max_ms=max_ms,
         failure_rate=bad / judged if judged else None,
         throughput_per_s=sum(ends.values()) * 1000 / max(1000, span_ms),
         resource_usage={
