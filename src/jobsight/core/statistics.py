@@ -50,7 +50,8 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 def duration_us(duration_ms: float) -> int:
     """A duration in whole microseconds, exact for what is given to the microsecond."""
-    return duration_ms * 1000 if type(duration_ms) is int else round(duration_ms * 1000)
+    whole_ms = int(duration_ms)  # apart from the rest: a large float times 1000 is no longer exact
+    return whole_ms * 1000 if whole_ms == duration_ms else whole_ms * 1000 + round((duration_ms - whole_ms) * 1000)
 
 
 def mean_ms(sum_us: int, count: int) -> float:
