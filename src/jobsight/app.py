@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from jobsight.core.apply import RULES_VERSION
-from jobsight.core.events import SettingsChanged
+from jobsight.core.events import InternalEvent, SettingsChanged
 from jobsight.core.state import State
 from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.ports import ReadModel
@@ -251,12 +251,28 @@ def _writer(store: Store, wake: Callable[[], None] | None, *, flush_ms: int = FL
     return writer
 
 
-def run_service(settings: Settings, say: Say) -> None:
+@contextmanager
+def open_tokens(data: Path, say: Say) -> Iterator[tuple[TokenRegistry, Callable[[list[InternalEvent]], None]]]:
+    """
+    The tokens of a data folder that no other process holds, and what stores their changes.
+
+    Raises:
+        InUseError: A process holds the folder; it can be asked through its control socket.
+        JobsightError: See `open_store`.
+    """
+    with open_store(data, say) as store:
+        writer = _writer(store, None)
+        yield TokenRegistry(store.state), writer.record
+        writer.close()
+
+
+def run_service(settings: Settings, *, data: Path, say: Say) -> None:
     """
     Serve HTTP, and the control socket of the data folder, until a signal comes.
 
     Args:
         settings: All of them, checked.
+        data: The data folder.
         say: Writes one line to stderr.
 
     Raises:
@@ -266,7 +282,6 @@ def run_service(settings: Settings, say: Say) -> None:
     from jobsight.transports.http.listening import bind_address, control_socket
 
     options = _service_options(settings)
-    data = settings.data.dir if settings.data.dir is not None else default_data_folder()
     with (
         closing(bind_address(options.host, settings.server.listen.port)) as listening,
         open_store(data, say) as store,
@@ -274,15 +289,6 @@ def run_service(settings: Settings, say: Say) -> None:
         refuse_open_address(options, TokenRegistry(store.state), str(data))
         with control_socket(data) as control:
             _run_loop(_serve(settings, options, store, listening, control, say))
-
-
-def default_data_folder() -> Path:
-    """Where everything is kept when nothing else is said: the system's place for root, else the user's own."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/jobsight")
-    from platformdirs import user_data_path
-
-    return user_data_path("jobsight")
 
 
 def _service_options(settings: Settings) -> ServiceOptions:

@@ -15,6 +15,8 @@ from jobsight.errors import JobsightError
 
 COMMANDS: Final = {
     "serve": "jobsight.cli.serve",
+    "config": "jobsight.cli.config",
+    "token": "jobsight.cli.token",
     "node": "jobsight.cli.node",
     "stats": "jobsight.cli.stats",
     "jobs": "jobsight.cli.jobs",

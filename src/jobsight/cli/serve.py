@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from jobsight.app import run_service
 from jobsight.cli.commands import complain
-from jobsight.config.settings import Address, DataSettings, ServerSettings, Settings
+from jobsight.cli.options import default_data
+from jobsight.cli.settings_options import config_option, load_settings, service_options
 
 
 @click.command("serve")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--listen", default="127.0.0.1:8787")
-def command(data: Path | None, listen: str) -> int:
-    """Serve HTTP until a signal comes."""
-    host, _, port = listen.rpartition(":")
-    run_service(
-        Settings(server=ServerSettings(listen=Address(host, int(port))), data=DataSettings(dir=data)),
-        complain,
-    )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder in which everything is kept.  [default: $JOBSIGHT_DATA, else the platform's data folder]",
+)
+@config_option
+@service_options
+def command(config: Path | None, **flags: Any) -> int:
+    """Take reports over HTTP, and keep them, until a signal comes."""
+    settings = load_settings(config, flags).settings
+    run_service(settings, data=settings.data.dir or default_data(), say=complain)
     return 0

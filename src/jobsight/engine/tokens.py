@@ -7,7 +7,7 @@ import re
 import secrets
 from enum import Enum
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from jobsight.core.tokens import SCOPES, Token, TokenScope
 
 SECRET_BYTES: Final = 32
 ID_CHARACTERS: Final = 10
+TOKENS_PATH: Final = "/api/v1/tokens"
+"""Under which a service makes, lists and revokes them."""
+
 TOKENS_MAX: Final = 10_000
 """Tokens that may ever be created; they stay listed after they were revoked."""
 
@@ -98,6 +101,22 @@ class TokenRegistry:
     def all(self) -> list[Token]:
         """Every token, the oldest first."""
         return sorted(self._state.tokens.values(), key=lambda token: token.created_ms)
+
+
+def describe(token: Token, tokens: TokenRegistry, now_ms: int) -> dict[str, Any]:
+    """A token as lists show it; `last_used_ms` is since the start of the service."""
+    state = "revoked" if token.revoked_ms is not None else "expired" if token.is_expired(now_ms) else "active"
+    return {
+        "token_id": token.token_id,
+        "scope": token.scope,
+        "state": state,
+        "note": token.note,
+        "created_ms": token.created_ms,
+        "expires_ms": token.expires_ms,
+        "revoked_ms": token.revoked_ms,
+        "last_used_ms": tokens.last_used_ms.get(token.token_id),
+        "author": token.author,
+    }
 
 
 def scope_of(token: Token) -> TokenScope:

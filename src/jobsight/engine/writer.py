@@ -29,10 +29,10 @@ from jobsight.protocol.messages import AnyQuery, GetStats, Init
 from jobsight.protocol.refusals import Code, Refusal
 from jobsight.protocol.session import Answer, Outcome
 
-GROUP_EVENTS_MAX: Final = 16_384
+GROUP_EVENTS_MAX: Final = 4_096
 """Reports that are joined into one batch."""
 
-FLUSH_EVENTS: Final = 16_384
+FLUSH_EVENTS: Final = 16_000
 """Unflushed events at which the view is brought up to date at once."""
 
 FLUSH_MS: Final = 200
@@ -96,6 +96,7 @@ class Writer:
         answer: Answers a query from the state.
         wake: Told from the log thread that `settle` has something to do; None stores and settles within `submit`.
         on_alerts: Told, after the commit, which alerts were opened, counted up or resolved.
+        flush_ms: Age of the oldest unflushed event at which the view is brought up to date.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Writer:
         answer: Callable[[AnyQuery], Answer],
         wake: Callable[[], None] | None,
         on_alerts: Callable[[list[Alert]], None] = lambda _: None,
+        flush_ms: int = FLUSH_MS,
     ) -> None:
         self.state: Final = state
         self.in_flight = 0
@@ -118,6 +120,7 @@ class Writer:
         self._answer: Final = answer
         self._wake: Final = wake
         self._on_alerts: Final = on_alerts
+        self._flush_ms: Final = flush_ms
         self._head: Head = log.head()
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._stored: deque[_Group] = deque()
@@ -171,7 +174,7 @@ class Writer:
         """In how many milliseconds the view wants to be brought up to date; None while it is."""
         if self._unflushed_since_ms is None:
             return None
-        return max(0, self._unflushed_since_ms + FLUSH_MS - self._clock_ms())
+        return max(0, self._unflushed_since_ms + self._flush_ms - self._clock_ms())
 
     def flush(self) -> None:
         """Bring the view up to date. Where that fails, reports are refused before the view lags too far, until it works."""
@@ -179,7 +182,7 @@ class Writer:
             self._view.flush(self.state, self._head.checksum)
         except (StorageFullError, StorageError):
             self._refuses = _LAGS if self.state.changes.events >= FLUSH_EVENTS else None
-            self._unflushed_since_ms = self._clock_ms() + FLUSH_RETRY_MS - FLUSH_MS
+            self._unflushed_since_ms = self._clock_ms() + FLUSH_RETRY_MS - self._flush_ms
         else:
             self._refuses = None
             self._unflushed_since_ms = None

@@ -13,7 +13,7 @@ from jobsight.core.tokens import TokenScope
 from jobsight.engine.tokens import Denial, TokenRegistry, scope_of
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
-from jobsight.transports.http.peers import Peers, is_loopback
+from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.rate import RateLimit
 
 LOCAL_USER: Final = "jobsight.local_user"
@@ -135,7 +135,7 @@ class Access:
         """Without tokens, only programs of this machine come in, and no page that has made its own name point here."""
         host = headers.get(b"host", b"localhost").decode("latin-1")
         name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-        if not self._peers.is_loopback(address) or not is_loopback(name):
+        if not self._peers.is_loopback(address) or not self._peers.is_loopback(name):
             raise _unauthorized(
                 "without a token only this machine itself is served, under a loopback address; "
                 "make one: jobsight token create --scope admin"

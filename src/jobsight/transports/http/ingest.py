@@ -94,7 +94,7 @@ class Ingest:
 
     async def _take_one(self, body: bytes, send: Send, caller: Caller) -> None:
         codec = self._codec(caller.name)
-        chunk = codec.read([body.removeprefix(BYTE_ORDER_MARK) + b"\n"])
+        chunk = codec.read([body.removeprefix(BYTE_ORDER_MARK).strip() + b"\n"])
         fragment = codec.finish()
         if fragment or len(chunk.reports) + len(chunk.asides) != 1:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, _not_one(chunk, fragment))

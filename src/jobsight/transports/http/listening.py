@@ -75,7 +75,7 @@ def control_socket(folder: Path) -> Iterator[socket.socket]:
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        bound.bind(_reachable(path))
+        bound.bind(socket_address(path))
         path.chmod(0o600)
     except OSError as error:
         bound.close()
@@ -108,7 +108,7 @@ def _no_password() -> str:
     raise ValueError("the key is protected by a password")
 
 
-def _reachable(path: Path) -> str:
+def socket_address(path: Path) -> str:
     """A path that fits into a socket's address, which holds 107 bytes: a long one is named from the current folder."""
     text = os.fspath(path)
     return text if len(os.fsencode(text)) <= 107 else os.path.relpath(text)

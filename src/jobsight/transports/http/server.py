@@ -64,6 +64,7 @@ class Service:
         self._listeners = listeners
         self._on_ready = on_ready
         self._is_stopping = False
+        self._bug: BaseException | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -90,16 +91,22 @@ class Service:
             if self._flush_timer is not None:
                 self._flush_timer.cancel()
             self._writer.close()
+        if self._bug is not None:
+            raise self._bug
         if self._writer.broken is not None:
             raise self._writer.broken
 
     def settle(self) -> None:
         """Apply and answer what became durable. Called on the loop, whenever the log thread has stored something."""
-        self._writer.settle()
+        try:
+            self._writer.settle()
+        except BaseException as error:
+            self._end_by(error)
+            raise
         if self._writer.broken is not None:
             self.stop()
-        elif self._flush_timer is None and (due_ms := self._writer.flush_due_ms()) is not None:
-            self._flush_timer = asyncio.get_running_loop().call_later(due_ms / 1000, self._flush)
+        elif self._flush_timer is None:
+            self._plan_flush()
 
     def stop(self) -> None:
         """Take no more connections, answer what came, and let `run` end."""
@@ -119,11 +126,23 @@ class Service:
 
     def _flush(self) -> None:
         self._flush_timer = None
-        if self._writer.flush_due_ms() == 0:
-            self._writer.flush()
+        try:
+            if self._writer.flush_due_ms() == 0:
+                self._writer.flush()
+        except BaseException as error:
+            self._end_by(error)
+            raise
+        self._plan_flush()
+
+    def _plan_flush(self) -> None:
         due_ms = self._writer.flush_due_ms()
-        if due_ms is not None:
+        if due_ms is not None and not self._is_stopping:
             self._flush_timer = asyncio.get_running_loop().call_later(due_ms / 1000, self._flush)
+
+    def _end_by(self, bug: BaseException) -> None:
+        """Nothing goes on after a mistake of our own: who waits for an answer must not wait for ever."""
+        self._bug = self._bug or bug
+        self.stop()
 
     async def _sweep(self) -> None:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -13,15 +13,14 @@ from starlette.responses import Response
 
 from jobsight.core.events import InternalEvent, TokenRevoked
 from jobsight.core.limits import EPOCH_MS_MIN
-from jobsight.core.tokens import SCOPES, Token, TokenScope
-from jobsight.engine.tokens import TOKENS_MAX, TokenRegistry, new_token
+from jobsight.core.tokens import SCOPES, TokenScope
+from jobsight.engine.tokens import TOKENS_MAX, TOKENS_PATH, TokenRegistry, describe, new_token
 from jobsight.engine.writer import Writer
 from jobsight.protocol.refusals import Code
 from jobsight.protocol.session import Outcome
 from jobsight.transports.http.exchange import STATUS, HttpRefusal
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 
-PATH = "/api/v1/tokens"
 BODY_BYTES_MAX = 16 * 1024
 
 
@@ -59,9 +58,9 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
 
     admin = TokenScope.ADMIN
     return [
-        Endpoint(method="POST", path=PATH, needs=admin, is_changing=True, handle=create),
-        Endpoint(method="GET", path=PATH, needs=admin, handle=index),
-        Endpoint(method="DELETE", path=PATH + "/{token_id}", needs=admin, is_changing=True, handle=revoke),
+        Endpoint(method="POST", path=TOKENS_PATH, needs=admin, is_changing=True, handle=create),
+        Endpoint(method="GET", path=TOKENS_PATH, needs=admin, handle=index),
+        Endpoint(method="DELETE", path=TOKENS_PATH + "/{token_id}", needs=admin, is_changing=True, handle=revoke),
     ]
 
 
@@ -82,22 +81,6 @@ async def record(writer: Writer, events: list[InternalEvent]) -> None:
     failure = (await stored).failure
     if failure is not None:
         raise HttpRefusal(STATUS[failure.code], failure.code, failure.text)
-
-
-def describe(token: Token, tokens: TokenRegistry, now_ms: int) -> dict[str, Any]:
-    """A token as lists show it; `last_used_ms` is since the start of the service."""
-    state = "revoked" if token.revoked_ms is not None else "expired" if token.is_expired(now_ms) else "active"
-    return {
-        "token_id": token.token_id,
-        "scope": token.scope,
-        "state": state,
-        "note": token.note,
-        "created_ms": token.created_ms,
-        "expires_ms": token.expires_ms,
-        "revoked_ms": token.revoked_ms,
-        "last_used_ms": tokens.last_used_ms.get(token.token_id),
-        "author": token.author,
-    }
 
 
 async def _body(request: Request) -> bytes:

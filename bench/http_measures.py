@@ -1,0 +1,110 @@
+"""The measures of the service: single POSTs, and streams of lines beside the node on stdin."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.processes import ROOT, first_core, node_command, run_file
+from bench.workload import write_file
+
+Figures = dict[str, float]
+Say = Callable[[str], None]
+
+LINES_A_POST = 500
+CONNECTIONS = 32
+
+
+def _other_cores() -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores - {min(cores)} or cores)
+
+
+@contextmanager
+def service(data: Path) -> Iterator[tuple[int, int]]:
+    """A service on one core with a folder of its own: its port and its process id."""
+    command = [sys.executable, "-m", "jobsight", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=first_core, cwd=ROOT)
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", line)
+            if found:
+                yield int(found[1]), process.pid
+                break
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=30)
+    if process.returncode != 0:
+        raise RuntimeError(f"the service ended with exit code {process.returncode}: {rest}")
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _load(port: int, source: Path, *, lines: int, connections: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.http_client", str(port), str(source)]
+    command += ["--lines", str(lines), "--connections", str(connections)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, preexec_fn=_other_cores, cwd=ROOT)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    if figures["refused"]:
+        raise RuntimeError(f"{figures['refused']} requests were refused")
+    return figures
+
+
+def post(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
+    """Single reports by POST on 32 connections, durable, one core for the service."""
+    count = min(reports, 20_000)
+    source = write_file(scratch / f"workload-{count}.ndjson", count, seed=3)
+    found: list[dict[str, Any]] = []
+    for number in range(runs):
+        with service(scratch / f"post-{number}") as (port, pid):
+            before_s = _cpu_s(pid)
+            figures = _load(port, source, lines=1, connections=CONNECTIONS)
+            figures["cpu_us"] = (_cpu_s(pid) - before_s) / count * 1e6
+        found.append(figures)
+        say(
+            f"run {number + 1}: {count / figures['wall_s']:,.0f}/s, p50 {figures['p50_ms']:.2f} ms, p99 {figures['p99_ms']:.2f} ms"
+        )
+    return {
+        "posts_per_s": round(statistics.median(count / one["wall_s"] for one in found)),
+        "p50_ms": round(statistics.median(one["p50_ms"] for one in found), 2),
+        "p99_ms": round(statistics.median(one["p99_ms"] for one in found), 2),
+        "cpu_us_per_post": round(statistics.median(one["cpu_us"] for one in found), 1),
+    }
+
+
+def ndjson(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
+    """Reports by POST of 500 lines on 4 connections, durable, against the node on stdin with the same lines."""
+    count = min(reports, 400_000)
+    source = write_file(scratch / f"workload-{count}.ndjson", count, seed=1)
+    rates: list[float] = []
+    ratios: list[float] = []
+    trips_ms: list[float] = []
+    for number in range(runs):
+        node = run_file(node_command(scratch / f"beside-{number}"), source, scratch / "answers.ndjson")
+        with service(scratch / f"ndjson-{number}") as (port, _):
+            figures = _load(port, source, lines=LINES_A_POST, connections=4)
+        rates.append(count / figures["wall_s"])
+        ratios.append(node.wall_s / figures["wall_s"])
+        trips_ms.append(figures["p99_ms"])
+        say(f"run {number + 1}: {rates[-1]:,.0f}/s, node {count / node.wall_s:,.0f}/s")
+    return {
+        "reports_per_s": round(statistics.median(rates)),
+        "share_of_stdin": round(statistics.median(ratios), 3),
+        "p99_ms": round(statistics.median(trips_ms), 1),
+    }
+
+
+HTTP_MEASURES: dict[str, Callable[..., Figures]] = {"post": post, "ndjson": ndjson}

@@ -1,0 +1,99 @@
+"""Asking a running service: by its URL, or through the control socket of the folder that it holds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobsight.core.masking import mask
+from jobsight.errors import JobsightError, NoPermissionError, NotFoundError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from httpx import Client
+
+TIMEOUT_SECONDS = 10.0
+
+
+class Server:
+    """
+    A service that answers.
+
+    Args:
+        client: Knows its address.
+        name: What to call it in an error.
+    """
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """
+        One request to its API.
+
+        Raises:
+            UnreachableError: It does not answer.
+            NoPermissionError: The token does not allow this.
+            NotFoundError: There is no such thing.
+            JobsightError: It refuses for another reason.
+        """
+        from httpx import HTTPError
+
+        try:
+            answer = self._client.request(method, path, json=body)
+        except HTTPError as error:
+            raise UnreachableError(f"{self._name} does not answer ({error})") from error
+        if answer.is_success:
+            found: dict[str, Any] = answer.json()
+            return found
+        text = _text_of(answer.text)
+        kinds: dict[int, type[JobsightError]] = {401: NoPermissionError, 403: NoPermissionError, 404: NotFoundError}
+        raise kinds.get(answer.status_code, JobsightError)(f"{self._name}: {text}")
+
+
+def server_at(url: str, token: str | None) -> Server:
+    """The service at a URL, asked with a token."""
+    from httpx import Client, InvalidURL
+
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        return Server(Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS), mask(url))
+    except InvalidURL as error:
+        raise UsageError(
+            f"--server: expected a URL such as http://127.0.0.1:8787, got {mask(url)} ({error})"
+        ) from error
+
+
+def server_of_folder(data: Path) -> Server | None:
+    """The service that holds a data folder, asked through its control socket; None where there is no socket."""
+    from httpx import Client, HTTPTransport
+
+    from jobsight.transports.http.listening import CONTROL_NAME, socket_address
+
+    path = data / CONTROL_NAME
+    if not path.is_socket():
+        return None
+    transport = HTTPTransport(uds=socket_address(path))
+    client = Client(transport=transport, base_url="http://localhost", timeout=TIMEOUT_SECONDS)
+    return Server(client, f"the service that holds {data}")
+
+
+def local_author() -> str:
+    """Who is written down for what a command changes by itself."""
+    import pwd
+
+    try:
+        return f"local:{pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:
+        return f"local:{os.geteuid()}"
+
+
+def _text_of(body: str) -> str:
+    import json
+
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return body.strip()[:200]
+    return str(told["text"]) if isinstance(told, dict) and "text" in told else body.strip()[:200]

@@ -1,0 +1,215 @@
+"""From flags, environment and file to frozen settings; everything that is wrong is said at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from jobsight.config.keys import KEY_BY_PATH, KEY_BY_VARIABLE, KEYS, SECTIONS, Key
+from jobsight.config.settings import Settings
+from jobsight.core.masking import mask
+from jobsight.errors import ConfigError
+
+FILE_NAME: Final = "jobsight.toml"
+FILE_VARIABLE: Final = "JOBSIGHT_CONFIG"
+DEFAULT: Final = "default"
+"""The origin of a value that nobody has set."""
+
+_ENVIRONMENT_NEAR: Final = 0.85
+_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TABLE: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s\"'-]+?)\s*\]\s*(?:#.*)?$")
+_ENTRY: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """Settings, and for the path of each where it was set: a flag, a variable, a place in a file, or `default`."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+class _Given(Struct, frozen=True):
+    """A value as it is written somewhere."""
+
+    key: Key
+    value: object
+    origin: str
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None) -> Loaded:
+    """
+    The settings that hold.
+
+    Args:
+        flags: Path of a setting -> what the command line says; only those that it names.
+        environment: The process's.
+        file: The configuration file; None for none.
+
+    Raises:
+        ConfigError: Something is wrong; every fault has a line with its place and the nearest valid name.
+    """
+    faults: list[str] = []
+    given = [
+        *(_from_file(file, faults) if file is not None else ()),
+        *_from_environment(environment, faults),
+        *(_Given(KEY_BY_PATH[path], value, f"flag --{_flag_of(path)}") for path, value in flags.items()),
+    ]
+    settings = Settings()
+    origins = {key.path: DEFAULT for key in KEYS}
+    for one in given:
+        try:
+            value = _resolved(one.value, environment) if one.key.is_secret else one.value
+            settings = _with(settings, one.key.field.split("."), one.key.read(value))
+        except ValueError as error:
+            faults.append(f"{one.origin}: {one.key.path}: {mask(str(error))}")
+        origins[one.key.path] = one.origin
+    faults += _faults_between(settings, origins)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return Loaded(settings=settings, origins=origins)
+
+
+def find_file(named: Path | None, environment: Mapping[str, str], folders: list[Path]) -> Path | None:
+    """
+    The configuration file.
+
+    Args:
+        named: By a flag.
+        environment: `JOBSIGHT_CONFIG` names it otherwise.
+        folders: Where a `jobsight.toml` is looked for when nothing names one, in this order.
+
+    Returns:
+        Its path, which may not exist where it was named; None where there is none.
+    """
+    if named is None and environment.get(FILE_VARIABLE):
+        named = Path(environment[FILE_VARIABLE])
+    if named is not None:
+        return named
+    return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
+
+
+def _from_file(file: Path, faults: list[str]) -> Iterator[_Given]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+    except OSError as error:
+        faults.append(f"{file}: cannot be read ({error.strerror})")
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        faults.append(_with_line_first(file, str(error)))
+        return
+    lines = _lines_of(text)
+    for path, value in _leaves(tables, ()):
+        place = f"{file}, line {lines[path]}" if path in lines else str(file)
+        key = KEY_BY_PATH.get(path)
+        if key is not None:
+            yield _Given(key, value, place)
+        elif path in SECTIONS:
+            faults.append(f"{place}: {path}: expected a table, [{path}]")
+        else:
+            faults.append(f"{place}: {path}: there is no such setting{_nearest(path, [*KEY_BY_PATH, *SECTIONS])}")
+
+
+def _leaves(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """Every value of nested tables, and every table that is none of ours, by its path."""
+    for name, value in table.items():
+        path = ".".join((*above, name))
+        if isinstance(value, dict) and path in SECTIONS:
+            yield from _leaves(value, (*above, name))
+        else:
+            yield path, value
+
+
+def _from_environment(environment: Mapping[str, str], faults: list[str]) -> Iterator[_Given]:
+    for name, value in sorted(environment.items()):
+        if not name.startswith("JOBSIGHT_"):
+            continue
+        key = KEY_BY_VARIABLE.get(name)
+        if key is not None:
+            yield _Given(key, value, name)
+            continue
+        near = get_close_matches(name, [*KEY_BY_VARIABLE, FILE_VARIABLE], 1, _ENVIRONMENT_NEAR)
+        if near and name != FILE_VARIABLE:
+            faults.append(f"{name}: there is no such variable; did you mean {near[0]}?")
+
+
+def _faults_between(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """What is wrong only together."""
+    server = settings.server
+    if (server.tls_cert is None) == (server.tls_key is None):
+        return []
+    there, missing = ("tls_cert", "tls_key") if server.tls_key is None else ("tls_key", "tls_cert")
+    return [f"{origins['server.' + there]}: server.{there}: expected server.{missing} beside it"]
+
+
+def _with(settings: Any, field: list[str], value: object) -> Any:
+    """Settings in which one field has another value."""
+    name, *below = field
+    inner = _with(getattr(settings, name), below, value) if below else value
+    return msgspec.structs.replace(settings, **{name: inner})
+
+
+def _resolved(value: object, environment: Mapping[str, str]) -> object:
+    """A value in which every `${NAME}` is what the environment holds under that name."""
+    if isinstance(value, list | tuple):
+        return [_resolved(one, environment) for one in value]
+    if not isinstance(value, str):
+        return value
+
+    def referred(match: re.Match[str]) -> str:
+        name = match[1]
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError("expected the name of an environment variable in ${...}")
+        if name not in environment:
+            raise ValueError(f"refers to ${{{name}}}, which is not set in the environment")
+        return environment[name]
+
+    return _REFERENCE.sub(referred, value)
+
+
+def _lines_of(text: str) -> dict[str, int]:
+    """The line of each table and each value, by its path."""
+    lines: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _TABLE.match(line):
+            table = re.sub(r"[\s\"']", "", header[1])
+            path = table
+        elif entry := _ENTRY.match(line):
+            name = re.sub(r"[\"']", "", entry[1])
+            path = f"{table}.{name}" if table else name
+        else:
+            continue
+        for at, character in enumerate(path):
+            if character == ".":
+                lines.setdefault(path[:at], number)
+        lines[path] = number
+    return lines
+
+
+def _nearest(path: str, names: list[str]) -> str:
+    near = get_close_matches(path, names, 1)
+    if not near:
+        last = path.rpartition(".")[2]
+        near = [name for name in names if name.rpartition(".")[2] == last]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _with_line_first(file: Path, text: str) -> str:
+    """`... (at line 3, column 7)` as `FILE, line 3: ...`, like every other fault."""
+    match = re.search(r" \(at line (\d+), column (\d+)\)$", text)
+    return f"{file}: {text}" if match is None else f"{file}, line {match[1]}: {text[: match.start()]}"
+
+
+def _flag_of(path: str) -> str:
+    return {"data.dir": "data", "server.trusted_proxies": "trusted-proxy"}.get(
+        path, path.rpartition(".")[2].replace("_", "-")
+    )
