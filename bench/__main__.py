@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.measures import MEASURES
+from bench.measures import BY_DEFAULT, MEASURES
 
 
 def machine() -> dict[str, object]:
@@ -42,7 +42,7 @@ def main() -> int:
     date = time.strftime("%Y-%m-%d", time.gmtime())
     results: dict[str, object] = {"date": date, "machine": machine(), "reports": chosen.reports, "runs": chosen.runs}
     with tempfile.TemporaryDirectory(prefix="jobsight-bench-") as scratch:
-        for name in chosen.measures or MEASURES:
+        for name in chosen.measures or BY_DEFAULT:
             doc = MEASURES[name].__doc__ or ""
             print(f"{name}: {doc.strip()}", flush=True)
             figures = MEASURES[name](

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.growth import growth
 from bench.processes import ROOT, Run, first_core, node_command, run_file
 from bench.steps import steps
 from bench.workload import messages, write_file
@@ -98,4 +99,27 @@ def round_trip(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     }
 
 
-MEASURES: dict[str, Callable[..., Figures]] = {"write": write, "round_trip": round_trip, "steps": steps}
+def replay(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
+    """Events a second when the view is made anew from the log, on one core."""
+    source = write_file(scratch / f"workload-{reports}.ndjson", reports, seed=1)
+    data = scratch / "replay"
+    run_file(node_command(data), source, scratch / "answers.ndjson")
+    rates: list[float] = []
+    for number in range(runs):
+        command = [sys.executable, "-m", "jobsight", "view", "rebuild", "--data", str(data)]
+        again = run_file(command, Path("/dev/null"), scratch / "answers.ndjson")
+        rates.append(reports / again.wall_s)
+        say(f"run {number + 1}: {rates[-1]:,.0f} events/s")
+    return {"events_per_s": round(statistics.median(rates))}
+
+
+MEASURES: dict[str, Callable[..., Figures]] = {
+    "write": write,
+    "round_trip": round_trip,
+    "steps": steps,
+    "replay": replay,
+    "growth": growth,
+}
+
+BY_DEFAULT = ("write", "round_trip", "steps", "replay")
+"""What `make bench` runs; `growth` takes long, and is `make bench-long`."""
