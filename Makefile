@@ -18,14 +18,14 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 $(STAMP): start-again
 endif
 
-.PHONY: help setup run test check static bench lock clean start-again
+.PHONY: help setup run node test check static bench bench-long lock clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Make .venv with the locked dependencies and this project in it (again only when they change)
 
-# Progress goes to stderr, so that `make run` keeps stdout for the node's answers. The stamp is written last: a setup
+# Progress goes to stderr, so that `make node` keeps stdout for the node's answers. The stamp is written last: a setup
 # that broke half-way finds none, and starts with an empty environment.
 $(STAMP): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "jobsight needs Python 3.11 or newer, and none was found on PATH; install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
@@ -38,7 +38,10 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@printf '%s' "$(CURDIR)" > $(STAMP)
 	@echo "Ready: $(BIN)/jobsight" >&2
 
-run: $(STAMP) ## Start the monitor: the node on stdin and stdout (more arguments: make run ARGS="--data DIR")
+run: $(STAMP) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")
+	@exec $(BIN)/jobsight serve $(ARGS)
+
+node: $(STAMP) ## Start the node on stdin and stdout (more arguments: make node ARGS="--data DIR")
 	@exec $(BIN)/jobsight node $(ARGS)
 
 test: static ## Run everything that CI runs: the static checks and all tests
@@ -52,6 +55,9 @@ static: $(STAMP)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
+
+bench-long: $(STAMP) ## Measure the cost against up to ten million jobs held; takes about half an hour
+	@$(BIN)/python -m bench growth --reports 10000000 $(ARGS)
 
 bench: $(STAMP) ## Measure against the named baselines of the same run
 	@$(BIN)/python -m bench $(ARGS)

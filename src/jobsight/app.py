@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobsight.core.apply import RULES_VERSION
 from jobsight.core.events import InternalEvent, SettingsChanged
 from jobsight.core.state import State
+from jobsight.engine.admission import ACTIVE_JOBS_MAX
 from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
@@ -35,10 +37,13 @@ if TYPE_CHECKING:
     import socket
 
     from jobsight.config.settings import Settings
+    from jobsight.engine.instruments import ObservedWriter
     from jobsight.logs.sqlite_reader import SqliteReader
+    from jobsight.transports.http.asking import Source
     from jobsight.transports.http.assembly import ServiceOptions
     from jobsight.view.queries import Reader
 
+AnyWriter = TypeVar("AnyWriter", bound=Writer)
 SERVICE_FLUSH_MS: Final = 50
 """The service flushes oftener than a node on stdin: clients wait while it does, so each flush has to be short."""
 
@@ -222,7 +227,7 @@ def run_node(
     spare_the_collector()
     waker = Waker()
     with open_store(data, complain, init_new=init_new, accept_loss=accept_loss) as store:
-        writer = _writer(store, waker.wake if store.is_durable else None)
+        writer = _writer(store, waker.wake if store.is_durable else None, kind=Writer)
         if store.state.retries_max != retries_max:
             writer.record(
                 [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
@@ -233,13 +238,20 @@ def run_node(
         node.serve()
 
 
-def _writer(store: Store, wake: Callable[[], None] | None, *, flush_ms: int = FLUSH_MS) -> Writer:
+def _writer(
+    store: Store,
+    wake: Callable[[], None] | None,
+    *,
+    flush_ms: int = FLUSH_MS,
+    active_jobs_max: int = ACTIVE_JOBS_MAX,
+    kind: type[AnyWriter],
+) -> AnyWriter:
     def reading() -> Reading:
         reader = store.reader()
         writer.flush()
         return reader
 
-    writer = Writer(
+    writer = kind(
         log=store.log,
         view=store.view,
         state=store.state,
@@ -247,8 +259,36 @@ def _writer(store: Store, wake: Callable[[], None] | None, *, flush_ms: int = FL
         answer=Answers(store.state, reading, store.log, clock_ms).answer,
         wake=wake,
         flush_ms=flush_ms,
+        active_jobs_max=active_jobs_max,
     )
     return writer
+
+
+def _observed_writer(store: Store, wake: Callable[[], None], *, flush_ms: int, active_jobs_max: int) -> ObservedWriter:
+    """The writer of a service, which shows what it does."""
+    from jobsight.engine.instruments import Instruments, ObservedLog, ObservedWriter
+    from jobsight.engine.recent import Recent
+
+    instruments = Instruments()
+    measured = replace(store, log=ObservedLog(store.log, instruments))
+    writer = _writer(measured, wake, flush_ms=flush_ms, active_jobs_max=active_jobs_max, kind=ObservedWriter)
+    writer.instruments, writer.recent = instruments, Recent()
+    return writer
+
+
+def _open_source(data: Path) -> Source:
+    """What one thread answers queries from, beside the writer."""
+    from jobsight.logs.folder import VIEW, open_log_reader
+    from jobsight.transports.http.asking import Source
+    from jobsight.view.queries import open_reader
+
+    reader, log = open_reader(data / VIEW), open_log_reader(data)
+
+    def close() -> None:
+        reader.close()
+        log.close()
+
+    return Source(view=reader, log=log, close=close)
 
 
 @contextmanager
@@ -261,7 +301,7 @@ def open_tokens(data: Path, say: Say) -> Iterator[tuple[TokenRegistry, Callable[
         JobsightError: See `open_store`.
     """
     with open_store(data, say) as store:
-        writer = _writer(store, None)
+        writer = _writer(store, None, kind=Writer)
         yield TokenRegistry(store.state), writer.record
         writer.close()
 
@@ -288,7 +328,7 @@ def run_service(settings: Settings, *, data: Path, say: Say) -> None:
     ):
         refuse_open_address(options, TokenRegistry(store.state), str(data))
         with control_socket(data) as control:
-            _run_loop(_serve(settings, options, store, listening, control, say))
+            _run_loop(_serve(settings, options, store, data, listening, control, say))
 
 
 def _service_options(settings: Settings) -> ServiceOptions:
@@ -314,6 +354,7 @@ async def _serve(
     settings: Settings,
     options: ServiceOptions,
     store: Store,
+    data: Path,
     listening: socket.socket,
     control: socket.socket | None,
     say: Say,
@@ -327,13 +368,15 @@ async def _serve(
     def wake() -> None:
         loop.call_soon_threadsafe(service.settle)
 
-    writer = _writer(store, wake, flush_ms=SERVICE_FLUSH_MS)
+    active_jobs_max = settings.server.limits.active_jobs
+    writer = _observed_writer(store, wake, flush_ms=SERVICE_FLUSH_MS, active_jobs_max=active_jobs_max)
     jobs = settings.jobs
     if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
     service = build_service(
         options,
         writer=writer,
+        open_source=lambda: _open_source(data),
         clock_ms=clock_ms,
         listening=listening,
         control=control,

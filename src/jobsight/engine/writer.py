@@ -20,6 +20,7 @@ from jobsight.core.alert import Alert
 from jobsight.core.apply import apply, apply_internal
 from jobsight.core.events import AnyReport, Batch, Event, InternalEvent
 from jobsight.core.state import State
+from jobsight.engine.admission import ACTIVE_JOBS_MAX, refuse_surplus
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
 from jobsight.errors import StorageError, StorageFullError
@@ -97,6 +98,7 @@ class Writer:
         wake: Told from the log thread that `settle` has something to do; None stores and settles within `submit`.
         on_alerts: Told, after the commit, which alerts were opened, counted up or resolved.
         flush_ms: Age of the oldest unflushed event at which the view is brought up to date.
+        active_jobs_max: See `admission`.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Writer:
         wake: Callable[[], None] | None,
         on_alerts: Callable[[list[Alert]], None] = lambda _: None,
         flush_ms: int = FLUSH_MS,
+        active_jobs_max: int = ACTIVE_JOBS_MAX,
     ) -> None:
         self.state: Final = state
         self.in_flight = 0
@@ -121,10 +124,12 @@ class Writer:
         self._wake: Final = wake
         self._on_alerts: Final = on_alerts
         self._flush_ms: Final = flush_ms
+        self._active_jobs_max: Final = active_jobs_max
         self._head: Head = log.head()
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._stored: deque[_Group] = deque()
         self._refuses: Refusal | None = None
+        self._full: Refusal | None = None
         self._unflushed_since_ms: int | None = None
         self._thread: threading.Thread | None = None
         if wake is not None:
@@ -133,6 +138,8 @@ class Writer:
 
     def submit(self, chunk: Chunk, deliver: Deliver) -> None:
         """Hand in a chunk. `deliver` is called by `settle`, in the order of submission, once its reports are stored."""
+        if self.state.jobs_total + len(chunk.reports) > self._active_jobs_max:
+            refuse_surplus(chunk, self.state, self._active_jobs_max)
         self._put(_Submission(chunk, deliver, cuts=_cuts_of(chunk)))
 
     def submit_events(self, events: list[InternalEvent], deliver: Deliver) -> None:
@@ -167,7 +174,7 @@ class Writer:
 
     def why_not_ready(self) -> str | None:
         """In words, why no report can be stored now; None while that works."""
-        refuses = _UNKNOWN if self.broken is not None else self._refuses
+        refuses = _UNKNOWN if self.broken is not None else self._refuses or self._full
         return None if refuses is None else refuses.text
 
     def flush_due_ms(self) -> int | None:
@@ -232,8 +239,9 @@ class Writer:
             return group
         try:
             group.heads = self._log.append(entries)
+            self._full = None
         except StorageFullError:
-            group.failure = _FULL
+            group.failure = self._full = _FULL
         except StorageError as error:
             self.broken = error
             group.failure = _UNKNOWN

@@ -1,0 +1,84 @@
+"""
+The bound on active jobs, decided before anything is stored: `apply` never refuses.
+
+A report that would make one more job active is refused while there are too many. An end is never refused: losing a
+failure would be worse than one job too many.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import UNSET
+
+from jobsight.core.events import AnyReport, JobCancelled, JobCompleted, JobFailed, StatusUpdate
+from jobsight.core.job import TERMINAL
+from jobsight.core.state import State
+from jobsight.protocol.codec import Aside, Chunk
+from jobsight.protocol.refusals import Code, Refusal
+
+ACTIVE_JOBS_MAX: Final = 1_000_000
+"""Jobs that may be active at once, unless set otherwise."""
+
+
+def active_jobs(state: State) -> int:
+    """How many jobs have begun and not ended."""
+    statuses = state.counters.statuses
+    return state.jobs_total - sum(statuses.get(word, 0) for word in TERMINAL)
+
+
+def refuse_surplus(chunk: Chunk, state: State, active_jobs_max: int) -> None:
+    """
+    Put refusals (code 11) in the place of the reports that would make too many jobs active.
+
+    Args:
+        chunk: Changed in place, so that it is answered as it was stored.
+        state: As of now; what is on its way into the log is not counted yet.
+        active_jobs_max: The bound.
+    """
+    room = active_jobs_max - active_jobs(state)
+    if room >= len(chunk.reports):
+        return
+    kept: list[int] = []
+    refused: list[int] = []
+    new: set[str] = set()
+    for index, report in enumerate(chunk.reports):
+        is_known = report.job_id in state.jobs or report.job_id in new
+        if is_known or _is_end(report) or len(new) < room:
+            kept.append(index)
+            if not is_known and not _is_end(report):
+                new.add(report.job_id)
+        else:
+            refused.append(index)
+    if refused:
+        _cut_out(chunk, kept, refused, active_jobs_max)
+
+
+def _is_end(report: AnyReport) -> bool:
+    if isinstance(report, StatusUpdate):
+        return report.status in TERMINAL
+    return isinstance(report, JobCompleted | JobFailed | JobCancelled)
+
+
+def _cut_out(chunk: Chunk, kept: list[int], refused: list[int], active_jobs_max: int) -> None:
+    text = f"there are {active_jobs_max} active jobs already; nothing was stored, try again when some have ended"
+    asides: list[Aside] = []
+    waiting = iter([*chunk.asides, None])
+    following = next(waiting)
+    removed = 0
+    for index in refused:
+        while following is not None and following.position <= index:
+            asides.append(Aside(following.position - removed, following.source, following.item))
+            following = next(waiting)
+        msg_id = chunk.reports[index].msg_id
+        why = Refusal(code=Code.TEMPORARILY_UNAVAILABLE, text=text, in_reply_to=UNSET if msg_id is None else msg_id)
+        asides.append(Aside(index - removed, chunk.sources[index], why))
+        removed += 1
+    while following is not None:
+        asides.append(Aside(following.position - removed, following.source, following.item))
+        following = next(waiting)
+    lines = chunk.payload.split(b"\n")
+    chunk.payload = b"".join([lines[index] + b"\n" for index in kept])
+    chunk.reports = [chunk.reports[index] for index in kept]
+    chunk.sources = [chunk.sources[index] for index in kept]
+    chunk.asides = asides
