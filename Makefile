@@ -21,7 +21,7 @@ endif
 .PHONY: help setup run node test check static bench bench-long lock clean start-again
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Make .venv with the locked dependencies and this project in it (again only when they change)
 
