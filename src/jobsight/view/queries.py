@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 
 import apsw
@@ -34,6 +35,12 @@ WINDOW_JOBS: Final = 50_000
 WINDOWS_MAX: Final = 20
 """Looks in one call; then the page is given as it is, with a cursor."""
 
+LOOK_JOBS: Final = 2_000
+"""Jobs that the first look may pass over where the caller bounds the time."""
+
+LOOK_S: Final = 0.0005
+"""The look after one that took less than this passes over twice as many: an index makes many jobs cheap."""
+
 # One job as it is answered.
 SELECT_ANSWER: Final = """
 SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queue, host, labels, attempt, retries,
@@ -41,11 +48,11 @@ SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queu
 FROM jobs WHERE number = ?
 """
 
-# Jobs that stand in a status other than `completed`, by its index: (before, from, limit, status, task, queue, since).
+# Jobs that stand in a status other than `completed`, by its index: (before, from, limit, status, task, queue, since, host).
 LIST_BY_STATUS: Final = """
 SELECT number FROM jobs
 WHERE number < ?1 AND number >= ?2 AND status = ?4 AND status <> 1 AND (?5 IS NULL OR +task = ?5)
-    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7)
+    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7) AND (?8 IS NULL OR host = ?8)
 ORDER BY number DESC LIMIT ?3
 """
 
@@ -53,7 +60,7 @@ ORDER BY number DESC LIMIT ?3
 LIST_BY_TASK: Final = """
 SELECT number FROM jobs
 WHERE number < ?1 AND number >= ?2 AND task = ?5 AND (?4 IS NULL OR +status = ?4)
-    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7)
+    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7) AND (?8 IS NULL OR host = ?8)
 ORDER BY number DESC LIMIT ?3
 """
 
@@ -61,7 +68,7 @@ ORDER BY number DESC LIMIT ?3
 LIST_ALL: Final = """
 SELECT number FROM jobs
 WHERE number < ?1 AND number >= ?2 AND (?4 IS NULL OR +status = ?4) AND (?5 IS NULL OR +task = ?5)
-    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7)
+    AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7) AND (?8 IS NULL OR host = ?8)
 ORDER BY number DESC LIMIT ?3
 """
 
@@ -191,18 +198,21 @@ class Reader:
         status: str | None = None,
         task: str | None = None,
         queue: str | None = None,
+        host: str | None = None,
         since_ms: int | None = None,
         limit: int = 100,
         cursor: str | None = None,
+        is_enough: Callable[[], bool] | None = None,
     ) -> JobPage:
         """
         Jobs that match all of the filters, the newest first (by when they were first heard of).
 
         Args:
-            status, task, queue: Exact words; None for any.
+            status, task, queue, host: Exact words; None for any.
             since_ms: Only jobs heard of at or after this moment, ms UTC.
             limit: Jobs of a page, at most `PAGE_MAX`.
             cursor: From the page before.
+            is_enough: Asked after every few thousand rows whether the page is to be given as it is; None bounds the rows alone.
 
         Raises:
             UsageError: The cursor is none that a page has given.
@@ -211,11 +221,14 @@ class Reader:
         with self._moment():
             applied = self._applied()
             before = before_number(cursor, applied.jobs_total + 1)
-            numbers, before = self._search((status, task, queue, since_ms), before, limit)
+            count = None if since_ms is not None or host is not None else self._count(status, task, queue)
+            if count == 0:
+                return JobPage(jobs=[], cursor=None, count=0, as_of_seq=applied.applied_seq)
+            numbers, before = self._search((status, task, queue, since_ms, host), before, limit, is_enough)
             return JobPage(
                 jobs=self._answers(numbers),
                 cursor=cursor_of(before) if before > 1 else None,
-                count=None if since_ms is not None else self._count(status, task, queue),
+                count=count,
                 as_of_seq=applied.applied_seq,
             )
 
@@ -349,27 +362,36 @@ class Reader:
         )
 
     def _search(
-        self, filters: tuple[str | None, str | None, str | None, int | None], before: int, limit: int
+        self,
+        filters: tuple[str | None, str | None, str | None, int | None, str | None],
+        before: int,
+        limit: int,
+        is_enough: Callable[[], bool] | None,
     ) -> tuple[list[int], int]:
         """The numbers of a page, and where the next one goes on (1: nowhere)."""
-        status, task, queue, since_ms = filters
+        status, task, queue, since_ms, host = filters
         stored = [None if word is None else self._words.stored(word) for word in (status, task, queue)]
+        values = (*stored, since_ms, None if host is None else self._words.stored(host))
         statement = LIST_ALL
         if task is not None:
             statement = LIST_BY_TASK
         if status not in (None, "completed"):
             statement = LIST_BY_STATUS
-        is_exact = [status, task, queue, since_ms].count(None) >= 3 and statement is not LIST_ALL
-        window = before if is_exact or filters == (None, None, None, None) else WINDOW_JOBS
+        is_exact = filters.count(None) >= len(filters) - 1 and statement is not LIST_ALL
+        width, looks_max = (WINDOW_JOBS, WINDOWS_MAX) if is_enough is None else (LOOK_JOBS, before)
+        window = before if is_exact or filters.count(None) == len(filters) else width
         numbers: list[int] = []
-        for _ in range(WINDOWS_MAX):
+        for _ in range(looks_max):
             floor = max(1, before - window)
-            rows = self._rows(statement, (before, floor, limit - len(numbers), *stored, since_ms))
+            begin = perf_counter()
+            rows = self._rows(statement, (before, floor, limit - len(numbers), *values))
+            if is_enough is not None and perf_counter() - begin < LOOK_S:
+                window *= 2
             numbers += [number for (number,) in rows]
             if len(numbers) >= limit:
                 return numbers, numbers[-1]
             before = floor
-            if before <= 1:
+            if before <= 1 or (is_enough is not None and is_enough()):
                 break
         return numbers, before
 
@@ -377,6 +399,8 @@ class Reader:
         """Jobs that match, by the counters; None where a name may be counted among others."""
         by_status = self._by_status(task, queue)
         if not by_status and self._connection.execute(SELECT_HAS_OTHER, (OTHER,)).get:
+            return None
+        if status is not None and status not in by_status and OTHER in by_status:
             return None
         return sum(by_status.values()) if status is None else by_status.get(status, 0)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from jobsight.core.events import Name
+from jobsight.core.limits import EPOCH_MS_MIN
 from jobsight.view.answers import AlertPage, JobAnswer, JobPage
 
 __all__ = ["AlertPage", "JobAnswer", "JobPage"]
@@ -134,6 +136,56 @@ class TokenAnswer(Struct, frozen=True, kw_only=True):
 
     token: str
     token_id: str
+
+
+class TokenWish(Struct, frozen=True, kw_only=True):
+    """The token that somebody wants."""
+
+    scope: Literal["ingest", "read", "operate", "admin"]
+    note: Annotated[str, Meta(max_length=256)] = ""
+    expires_ms: Annotated[int, Meta(ge=EPOCH_MS_MIN)] | None = None
+
+
+class PingUrlWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    The ping URL that somebody wants.
+
+    Attributes:
+        task: Whose jobs its pings are; null for a ping key, whose URLs name the task themselves.
+        secret: One that is in use elsewhere already: the UUID of a check, or a ping key; made when missing.
+    """
+
+    task: Name | None = None
+    secret: Annotated[str, Meta(min_length=20, max_length=64)] | None = None
+    note: Annotated[str, Meta(max_length=256)] = ""
+
+
+class NewPingUrl(Struct, frozen=True, kw_only=True):
+    """A new ping URL: its path, to be put behind the monitor's address."""
+
+    ping_id: str
+    path: str
+
+
+class PingUrlAnswer(Struct, frozen=True, kw_only=True):
+    """A ping URL as lists show it; the secret is masked."""
+
+    ping_id: str
+    kind: str
+    task: str | None
+    path: str
+    state: str
+    note: str
+    created_ms: int
+    revoked_ms: int | None
+    last_ping_ms: int | None
+    author: str
+
+
+class PingUrls(Struct, frozen=True, kw_only=True):
+    """The ping URLs there are, the oldest first."""
+
+    ping_urls: list[PingUrlAnswer]
 
 
 Anything = dict[str, Any]

@@ -222,9 +222,7 @@ class Api:
         wanted = _wanted(request, parameters.AlertsParameters)
 
         def look(source: Source) -> bytes:
-            return _encode(
-                source.view.alerts(wanted.state, wanted.task, limit=wanted.limit, cursor=wanted.cursor)
-            )
+            return _encode(source.view.alerts(wanted.state, wanted.task, limit=wanted.limit, cursor=wanted.cursor))
 
         return _json(await self._asking.ask(look))
 
@@ -256,7 +254,7 @@ def _job_id(raw_path: bytes, *, has_history: bool) -> str:
     raw = raw_path.removeprefix(_JOBS_PATH)
     job_id = unquote(raw.removesuffix(b"/history").decode("latin-1") if has_history else raw.decode("latin-1"))
     fault = job_id_fault(job_id)
-    if fault is not None or not job_id.isascii() and "\ufffd" in job_id:
+    if fault is not None or (not job_id.isascii() and "\ufffd" in job_id):
         raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"job_id: {fault or 'expected UTF-8'}")
     return job_id
 

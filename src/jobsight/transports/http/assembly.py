@@ -9,17 +9,20 @@ from ssl import SSLContext
 
 from msgspec import Struct
 
+from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.tokens import TokenRegistry
-from jobsight.engine.writer import Writer
 from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
+from jobsight.transports.http.asking import Source
 from jobsight.transports.http.connections import Bounds
-from jobsight.transports.http.dispatch import Dispatcher
+from jobsight.transports.http.dispatch import EVENTS, Dispatcher
 from jobsight.transports.http.health import health_endpoints
 from jobsight.transports.http.ingest import Ingest
 from jobsight.transports.http.journal import Journal
+from jobsight.transports.http.openapi import openapi_endpoint
 from jobsight.transports.http.peers import Peers, is_loopback
 from jobsight.transports.http.rate import RateLimit
+from jobsight.transports.http.reading_side import ReadingSide
 from jobsight.transports.http.server import Listener, Service
 from jobsight.transports.http.token_api import token_endpoints
 
@@ -48,7 +51,8 @@ class ServiceOptions(Struct, frozen=True, kw_only=True):
 def build_service(
     options: ServiceOptions,
     *,
-    writer: Writer,
+    writer: ObservedWriter,
+    open_source: Callable[[], Source],
     clock_ms: Callable[[], int],
     listening: socket.socket,
     control: socket.socket | None,
@@ -60,6 +64,7 @@ def build_service(
     Args:
         options: What it is to be like.
         writer: Whose `wake` leads to the service's `settle`.
+        open_source: Opens the view and the log for a thread that answers queries.
         clock_ms: Wall time, ms since the epoch, UTC.
         listening: The bound address.
         control: The bound control socket of the data folder, where there is one.
@@ -76,7 +81,13 @@ def build_service(
         clock_ms=clock_ms,
     )
     ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
-    endpoints = [*health_endpoints(writer.why_not_ready), *token_endpoints(writer, tokens, clock_ms)]
+    reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms)
+    endpoints = [
+        *health_endpoints(writer.why_not_ready),
+        *token_endpoints(writer, tokens, clock_ms),
+        *reading.endpoints,
+    ]
+    endpoints.append(openapi_endpoint([EVENTS, *endpoints]))
     app = Dispatcher(
         access=access,
         ingest=ingest,
@@ -86,7 +97,7 @@ def build_service(
     listeners = [Listener(socket=listening, bounds=_bounds(options), tls=options.tls)]
     if control is not None:
         listeners.append(Listener(socket=control, bounds=_bounds(options, is_control=True)))
-    return Service(app=app, ingest=ingest, writer=writer, listeners=listeners, on_ready=on_ready)
+    return Service(app=app, ingest=ingest, reading=reading, writer=writer, listeners=listeners, on_ready=on_ready)
 
 
 def refuse_open_address(options: ServiceOptions, tokens: TokenRegistry, folder: str) -> None:

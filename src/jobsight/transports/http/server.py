@@ -19,6 +19,7 @@ from jobsight.engine.writer import Writer
 from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
 from jobsight.transports.http.dispatch import Dispatcher
 from jobsight.transports.http.ingest import Ingest
+from jobsight.transports.http.reading_side import ReadingSide
 
 STOP_SECONDS_MAX: Final = 9
 """After a signal: time for committing, answering and flushing, before the process ends all the same."""
@@ -43,7 +44,7 @@ class Service:
 
     Args:
         app: What answers.
-        ingest: Told to end its streams when the service stops.
+        ingest, reading: Told to end their streams when the service stops.
         writer: Owned by this loop; `wake` is what its log thread calls.
         listeners: Where to serve.
         on_ready: Called once every listener is open.
@@ -54,11 +55,13 @@ class Service:
         *,
         app: Dispatcher,
         ingest: Ingest,
+        reading: ReadingSide,
         writer: Writer,
         listeners: Sequence[Listener],
         on_ready: Callable[[], None],
     ) -> None:
         self._ingest = ingest
+        self._reading = reading
         self._writer = writer
         self._servers = [_QuietServer(_config(app, listener)) for listener in listeners]
         self._listeners = listeners
@@ -84,13 +87,16 @@ class Service:
         sweeping = asyncio.create_task(self._sweep())
         await asyncio.gather(*(server.opened.wait() for server in self._servers))
         self._on_ready()
+        starting = asyncio.create_task(self._reading.start())
         try:
             await asyncio.gather(*serving)
         finally:
             sweeping.cancel()
+            starting.cancel()
             if self._flush_timer is not None:
                 self._flush_timer.cancel()
             self._writer.close()
+            self._reading.close()
         if self._bug is not None:
             raise self._bug
         if self._writer.broken is not None:
@@ -114,6 +120,7 @@ class Service:
             return
         self._is_stopping = True
         self._ingest.stop()
+        self._reading.stop()
         for server in self._servers:
             server.should_exit = True
 

@@ -1,0 +1,164 @@
+"""What the monitor measures of itself: a log and a writer that keep count."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Final
+
+from msgspec import Struct
+from typing_extensions import override
+
+from jobsight.engine.recent import Recent
+from jobsight.engine.writer import Deliver, Writer
+from jobsight.logs.base import BatchKind, Entry, Head, Log, Record
+from jobsight.protocol.codec import Chunk
+from jobsight.protocol.refusals import Refusal
+
+COMMIT_BOUNDS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper bounds of the histogram of commit times, in seconds."""
+
+STORED_KEPT: Final = 64
+"""Stored batches that wait to be shown to those who follow; further ones are only counted."""
+
+
+class Stored(Struct, frozen=True, gc=False):
+    """A batch that has just become durable."""
+
+    seq: int
+    accept_ms: int
+    kind: BatchKind
+    count: int
+    payload: bytes
+
+
+class Instruments:
+    """
+    Counters since the start of the process. The log thread adds to those of commits, the loop's thread to the others.
+
+    Attributes:
+        reports: Reports stored; `events` of the monitor itself.
+        commits: Batches stored; `commit_counts` by `COMMIT_BOUNDS_S`, `commit_seconds` in all.
+        failed_commits: Batches that could not be stored.
+        refused: What was not taken, by reason.
+        stored: The latest batches, oldest first, kept only while somebody follows.
+        passed_over: Events of batches that nobody could be shown because too many waited.
+    """
+
+    def __init__(self) -> None:
+        self.reports = 0
+        self.events = 0
+        self.commits = 0
+        self.failed_commits = 0
+        self.commit_counts = [0] * (len(COMMIT_BOUNDS_S) + 1)
+        self.commit_seconds = 0.0
+        self.refused: dict[str, int] = {}
+        self.flushed_seq = 0
+        self.pings = 0
+        self.is_followed = False
+        self.stored: deque[Stored] = deque()
+        self.passed_over = 0
+
+    def count_refused(self, reason: str) -> None:
+        """One more line or request was not taken. Reasons are few and fixed."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def note_commit(self, entries: Sequence[Entry], heads: Sequence[Head], seconds: float) -> None:
+        """Entries became durable together. Called by the log thread."""
+        self.commits += 1
+        self.commit_seconds += seconds
+        self.commit_counts[bisect_left(COMMIT_BOUNDS_S, seconds)] += 1
+        for entry, head in zip(entries, heads, strict=True):
+            if entry.kind is BatchKind.REPORTS:
+                self.reports += entry.count
+            else:
+                self.events += entry.count
+            if not self.is_followed:
+                continue
+            if len(self.stored) >= STORED_KEPT:
+                self.passed_over += entry.count
+            else:
+                self.stored.append(Stored(head.seq, entry.accept_ms, entry.kind, entry.count, entry.payload))
+
+
+class ObservedLog:
+    """A log whose appends are measured."""
+
+    def __init__(self, log: Log, instruments: Instruments) -> None:
+        self._log = log
+        self._instruments = instruments
+
+    @property
+    def log_id(self) -> str:
+        """The identity of the log."""
+        return self._log.log_id
+
+    def append(self, entries: Sequence[Entry]) -> list[Head]:
+        """Store entries; see `logs.base.Log`."""
+        begin = perf_counter()
+        try:
+            heads = self._log.append(entries)
+        except BaseException:
+            self._instruments.failed_commits += 1
+            raise
+        self._instruments.note_commit(entries, heads, perf_counter() - begin)
+        return heads
+
+    def read(self, after_seq: int = 0) -> Iterator[Record]:
+        """The records after a place."""
+        return self._log.read(after_seq)
+
+    def record(self, seq: int) -> Record | None:
+        """One record; None when it is not there."""
+        return self._log.record(seq)
+
+    def bounds(self) -> tuple[int, int]:
+        """The first and the last sequence number."""
+        return self._log.bounds()
+
+    def head(self) -> Head:
+        """The end of the log."""
+        return self._log.head()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._log.close()
+
+
+class ObservedWriter(Writer):
+    """A writer that counts what is refused, notes what it flushes, and shows what it has applied to those who follow."""
+
+    instruments: Instruments
+    recent: Recent
+    on_applied: Callable[[list[Stored]], None] | None = None
+
+    @override
+    def submit(self, chunk: Chunk, deliver: Deliver) -> None:
+        for aside in chunk.asides:
+            if isinstance(aside.item, Refusal):
+                self.instruments.count_refused(_reason(aside.item))
+        super().submit(chunk, deliver)
+
+    @override
+    def settle(self) -> None:
+        super().settle()
+        stored = self.instruments.stored
+        if stored and self.on_applied is not None:
+            applied: list[Stored] = []
+            while stored and stored[0].seq <= self.state.applied_seq:
+                applied.append(stored.popleft())
+            self.on_applied(applied)
+
+    @override
+    def flush(self) -> None:
+        changes = self.state.changes
+        super().flush()
+        if self.state.changes is not changes:
+            self.instruments.flushed_seq = self.state.applied_seq
+            self.recent.note(changes)
+
+
+def _reason(why: Refusal) -> str:
+    return why.code.name.lower()

@@ -1,0 +1,46 @@
+"""When tasks last ended, from the roll-ups: to the finest bucket, with a handful of look-ups a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobsight.core.job import COMPLETED
+from jobsight.core.rollup import WIDTHS_S
+from jobsight.transports.http.asking import Viewing
+from jobsight.view.answers import SeriesPoint
+
+LastEnd = tuple[int, str, int | None]
+"""The latest end in ms UTC (start of its bucket), a status there, and the latest success, None for none that is kept."""
+
+_END_MS = 1 << 62
+
+
+def restore_last_ends(view: Viewing, tasks: Sequence[str | None]) -> dict[str | None, LastEnd]:
+    """
+    The last end of each task that has one.
+
+    Args:
+        view: Asked for roll-ups.
+        tasks: Their names; None for the jobs without a task.
+    """
+    found: dict[str | None, LastEnd] = {}
+    for task in tasks:
+        days = view.rollup_series(WIDTHS_S[-1], 0, _END_MS, task, has_task=task is not None)
+        if not days:
+            continue
+        last = _finest(view, task, days[-1])
+        successes = [day for day in days if COMPLETED in day.rollup.ends]
+        success = None if not successes else _finest(view, task, successes[-1], COMPLETED)
+        status = COMPLETED if COMPLETED in last.rollup.ends else next(iter(last.rollup.ends), COMPLETED)
+        found[task] = (last.bucket_ms, status, None if success is None else success.bucket_ms)
+    return found
+
+
+def _finest(view: Viewing, task: str | None, point: SeriesPoint, status: str | None = None) -> SeriesPoint:
+    """The last bucket of the finest width within a coarse one, with a status where that is asked for."""
+    for coarse_s, width_s in zip(WIDTHS_S[:0:-1], WIDTHS_S[-2::-1], strict=True):
+        finer = view.rollup_series(
+            width_s, point.bucket_ms, point.bucket_ms + coarse_s * 1000, task, has_task=task is not None
+        )
+        point = next((one for one in reversed(finer) if status is None or status in one.rollup.ends), point)
+    return point

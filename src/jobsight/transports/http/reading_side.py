@@ -1,0 +1,44 @@
+"""The reading side of the service: what answers queries, watches, and tells of itself; put together in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jobsight.engine.instruments import ObservedWriter
+from jobsight.transports.http.api import Api
+from jobsight.transports.http.asking import Asking, Source
+from jobsight.transports.http.last_ends import restore_last_ends
+from jobsight.transports.http.routes import Endpoint
+
+
+class ReadingSide:
+    """
+    The routes of the reading side, and what they need while the service runs.
+
+    Args:
+        writer: Whose state, instruments and recent ends are shown.
+        open_source: Opens the view and the log for one more thread.
+        clock_ms: Wall time, ms since the epoch, UTC.
+    """
+
+    def __init__(
+        self, writer: ObservedWriter, *, open_source: Callable[[], Source], clock_ms: Callable[[], int]
+    ) -> None:
+        self._writer = writer
+        self._asking = Asking(open_source)
+        api = Api(state=writer.state, recent=writer.recent, asking=self._asking, clock_ms=clock_ms)
+        self.endpoints: list[Endpoint] = [*api.endpoints()]
+
+    async def start(self) -> None:
+        """Take over from the view what was known before the start."""
+        tasks = list(dict.fromkeys(task for task, _ in self._writer.state.pairs))
+        found = await self._asking.ask(lambda source: restore_last_ends(source.view, tasks))
+        for task, last in found.items():
+            self._writer.recent.restore(task, *last)
+
+    def stop(self) -> None:
+        """End what goes on until somebody ends it."""
+
+    def close(self) -> None:
+        """Release the files."""
+        self._asking.close()
