@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from jobsight.core.job import Job
 from jobsight.core.state import State
 from jobsight.core.statistics import pair_for
-from jobsight.view.job_index import FILTER_SEGMENTS, SEGMENT_BITS, StoredHashes
+from jobsight.view.job_index import FILTER_SEGMENTS, SEGMENT_BITS, StoredHashes, hash_of
 from jobsight.view.queries import open_reader
 from jobsight.view.store import View
 
@@ -73,3 +74,51 @@ def test_a_name_is_looked_for_in_the_file_only_when_it_may_be_there() -> None:
 
     assert len(looks) < 20
     assert [] == StoredHashes(view.connection).candidates(["never seen"])
+
+
+@pytest.mark.slow
+def test_a_flush_that_failed_leaves_no_trace_in_the_index() -> None:
+    """The names of a flush that was tried twice are found like any others, also once their segment is full."""
+    view = View.open(None)
+    state = view.load_state()
+    grow(view, state, SEGMENT - 100, 20_000)
+    view.connection.set_commit_hook(lambda: True)
+    with pytest.raises(apsw.ConstraintError):
+        grow(view, state, SEGMENT + 100, 200)
+    view.connection.set_commit_hook(None)
+    view.flush(state, b"c")
+    grow(view, state, 2 * SEGMENT + 10, 20_000)
+    asked = [1, SEGMENT - 101, *range(SEGMENT - 100, SEGMENT + 200), 2 * SEGMENT - 1]
+
+    assert asked == found(view, asked)
+
+
+@pytest.mark.slow
+def test_names_with_the_same_hash_are_told_apart() -> None:
+    """Two names that agree in all bits that are stored (found by trying two million) are still two jobs."""
+    one, other = "job-1158933", "job-1754890"
+    assert _stored_bits(one) == _stored_bits(other)
+    view = View.open(None)
+    state = view.load_state()
+    pair = pair_for(state.pairs, None, None)
+    state.jobs_total = 1
+    state.changes.jobs.append(Job(number=1, job_id=one, counters=pair, status="completed", ended_ms=1))
+    view.flush(state, b"c")
+    grow(view, state, SEGMENT, 20_000)
+
+    assert [one] == [job.job_id for job in view.fetch([one], state)]
+    assert [] == view.fetch([other], state)
+    assert [one] == [job.job_id for job in view.fetch([one, other], state)]
+    assert view.reader().job(other) is None
+
+    grow(view, state, 2 * SEGMENT - 1, 20_000)
+    state.jobs_total += 1
+    state.changes.jobs.append(Job(number=2 * SEGMENT, job_id=other, counters=pair, status="completed", ended_ms=1))
+    view.flush(state, b"c")
+    grow(view, state, 3 * SEGMENT, 20_000)
+    assert [1, 2 * SEGMENT] == sorted({job.number for job in view.fetch([one, other], state)})
+    assert [one] == [job.job_id for job in view.fetch([one], state)]
+
+
+def _stored_bits(job_id: str) -> tuple[int, int]:
+    return hash_of(job_id) >> 32, hash_of(job_id) & 1023

@@ -58,8 +58,8 @@ REPLACE_FILTER: Final = "INSERT OR REPLACE INTO job_filters (generation, segment
 # All filters.
 SELECT_FILTERS: Final = "SELECT generation, segments, words FROM job_filters ORDER BY generation"
 
-# The names of the open segment: (its first number).
-SELECT_OPEN: Final = "SELECT job_id, number FROM jobs WHERE number >= ?"
+# The names of the open segment: (its first number, the last one that was taken in).
+SELECT_OPEN: Final = "SELECT job_id, number FROM jobs WHERE number >= ? AND number <= ? ORDER BY number"
 
 # One name in the open segment: (its first number, name).
 SELECT_IN_OPEN: Final = "SELECT number FROM jobs WHERE number >= ? AND job_id = ?"
@@ -141,7 +141,7 @@ class JobIndex:
             for generation, words in enumerate(self._filters):
                 if words[word] & bits == bits:
                     found += self._stored.look(generation, name_hash)
-        return found
+        return list(dict.fromkeys(found))
 
     def write(self, jobs: Sequence[Job]) -> None:
         """
@@ -183,7 +183,9 @@ class JobIndex:
             if segments < min(_SEGMENTS, (self._total >> SEGMENT_BITS) - (generation << _SEGMENTS_BITS)):
                 self._add_stored(generation, segments)
         first = self._total >> SEGMENT_BITS << SEGMENT_BITS
-        self._open = dict(cast("Iterable[tuple[str, int]]", self._connection.execute(SELECT_OPEN, (first,))))
+        self._open = dict(
+            cast("Iterable[tuple[str, int]]", self._connection.execute(SELECT_OPEN, (first, self._total)))
+        )
         self._open_hashes = [hash_of(job_id) for job_id in self._open]
         for name_hash in self._open_hashes:
             word, bits = _place(name_hash)
