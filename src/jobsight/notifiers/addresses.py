@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from jobsight.errors import DeliveryError
@@ -14,6 +14,9 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 """From a host and a port to its addresses; raises socket.gaierror."""
 
 ADDRESSES_TRIED_MAX: Final = 4
+
+_PROTOCOLS: Final = IPv4Network("192.0.0.0/24")
+"""For protocols only; older versions of Python take it for public."""
 
 _NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE: Final = IPv6Network("::/96")
@@ -38,7 +41,7 @@ def is_public(address: str) -> bool:
     return all(
         one.is_global
         and not (one.is_multicast or one.is_private or one.is_loopback or one.is_link_local)
-        and not (one.is_reserved or one.is_unspecified)
+        and not (one.is_reserved or one.is_unspecified or one in _PROTOCOLS)
         for one in _inner(parsed)
     )
 

@@ -11,7 +11,7 @@ from jobsight.notifiers.harmless import cut, harmless, one_line
 from jobsight.notifiers.limits import MEMBERS_SHOWN_MAX, TEXT_CHARACTERS_MAX, TITLE_CHARACTERS_MAX
 
 ERROR_CHARACTERS_MAX: Final = 16 * 1024
-_LABEL_WIDTH: Final = 18
+_LABEL_WIDTH: Final = 19
 
 
 def plain_title(notification: Notification) -> str:
@@ -149,7 +149,8 @@ def _indented(content: str) -> str:
 
 def _member_line(member: Member) -> str:
     subject = member.task or member.queue
-    return one_line(f"{member.count:>7,} × {f'{subject}: ' if subject else ''}{member.title}", TITLE_CHARACTERS_MAX)
+    words = one_line(f"{f'{subject}: ' if subject else ''}{member.title}", TITLE_CHARACTERS_MAX)
+    return f"{member.count:>7,} × {words}"
 
 
 def _more_members(notification: Notification) -> str:

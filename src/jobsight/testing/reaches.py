@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,6 +23,9 @@ SECRET: Final = "s3cr3t/Zx9+Qv7"
 ENCODED: Final = "s3cr3t%2FZx9%2BQv7"
 SECRET_PIECES: Final = ("s3cr3t", "Zx9", "Qv7", "czNjcjN0L")
 """What no text may show: its parts, and how its base64 begins."""
+
+HANG_UP_MS: Final = 20_000
+"""No longer is waited for the end of a command."""
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
@@ -208,7 +213,7 @@ def _mail_arrival(sink: MailSink, place: int) -> Arrival:
 SCRIPT: Final = """
 import json, os, pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1])
-(folder / "pid").write_text(str(os.getpid()))
+alive = os.open(folder / "alive", os.O_WRONLY)
 fault = (folder / "fault").read_text() if (folder / "fault").exists() else ""
 if fault == "hang":
     os.fork()
@@ -224,6 +229,10 @@ arrived = {"stdin": json.load(sys.stdin), "environment": {k: v for k, v in os.en
 @asynccontextmanager
 async def _command(folder: Path) -> AsyncIterator[Reach]:
     fault = folder / "fault"
+    os.mkfifo(folder / "alive")
+    pipe = os.open(folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    alive = select.poll()
+    alive.register(pipe, 0)
 
     def fails(how: str) -> Callable[[], None]:
         def begin() -> None:
@@ -236,41 +245,32 @@ async def _command(folder: Path) -> AsyncIterator[Reach]:
         return [Arrival(texts=_texts(one), key=_key_of(one["environment"])) for one in found]
 
     async def let_go() -> None:
-        """The command and its child share a process group: signal 0 finds neither."""
-        pid = int((folder / "pid").read_text())
-        await _until_gone(pid)
+        """The pipe hangs up when neither the command nor anything that it started holds its other end."""
+        await asyncio.to_thread(alive.poll, HANG_UP_MS)
 
-    yield Reach(
-        table={
-            "type": "command",
-            "command": [sys.executable, "-c", SCRIPT, str(folder)],
-            "environment": {"TOKEN": SECRET},
-        },
-        faults={
-            "exit code": Fault(begin=fails("1")),
-            "signal": Fault(begin=fails("signal")),
-            "hanging": Fault(begin=fails("hang"), is_silent=True),
-            "missing": Fault(settings={"command": [str(folder / "missing")]}, is_refusal=True),
-        },
-        mend=lambda: fault.unlink(missing_ok=True),
-        arrivals=arrivals,
-        let_go=let_go,
-    )
+    try:
+        yield Reach(
+            table={
+                "type": "command",
+                "command": [sys.executable, "-c", SCRIPT, str(folder)],
+                "environment": {"TOKEN": SECRET},
+            },
+            faults={
+                "exit code": Fault(begin=fails("1")),
+                "signal": Fault(begin=fails("signal")),
+                "hanging": Fault(begin=fails("hang"), is_silent=True),
+                "missing": Fault(settings={"command": [str(folder / "missing")]}, is_refusal=True),
+            },
+            mend=lambda: fault.unlink(missing_ok=True),
+            arrivals=arrivals,
+            let_go=let_go,
+        )
+    finally:
+        os.close(pipe)
 
 
 def _key_of(environment: Mapping[str, str]) -> str:
     return ":".join(environment[f"JOBSIGHT_{name}"] for name in ("DEDUP_KEY", "KIND", "SEQUENCE"))
-
-
-async def _until_gone(group: int) -> None:
-    import os
-
-    while True:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

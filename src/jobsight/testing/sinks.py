@@ -177,7 +177,7 @@ class MailSink:
     What a mail server does with what it gets; a handler for aiosmtpd.
 
     Attributes:
-        answers: What it says instead of yes, by `MAIL`, `RCPT` or `DATA`; `hang` says nothing.
+        answers: What it says instead of yes, by `MAIL`, `RCPT`, `DATA` or `QUIT`; `hang` says nothing.
         received: Every mail that it took.
         closed: Set while no connection is open.
     """
@@ -210,6 +210,10 @@ class MailSink:
             mail = Mail(sender=envelope.mail_from, recipients=list(envelope.rcpt_tos), content=envelope.content)
             self.received.append(mail)
         return answer
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        """The goodbye."""
+        return await self._said("QUIT", "221 Bye")
 
     def log_in(self, server: Any, session: Any, envelope: Any, mechanism: str, login: Any) -> Any:
         """Every login is right, unless the answers say otherwise."""
