@@ -163,7 +163,7 @@ def test_what_the_monitor_itself_records_is_kept() -> None:
     state = run(view, State(), [(START_MS, [StatusUpdate(job_id="a", status="running", msg_id=1)])], 1)
     events = [
         SettingsChanged(max_retries=5, silence_ms=60_000, author="config"),
-        DeadlinePassed(job_id="a", rule="silence", deadline_ms=START_MS + 60_000),
+        DeadlinePassed(subject_kind="job", subject="a", rule="silence", deadline_ms=START_MS + 60_000),
     ]
     apply_internal(state, Batch(seq=2, accept_ms=START_MS + 60_000, sources=[None, None], events=list(events)))
     view.flush(state, CHECKSUM)

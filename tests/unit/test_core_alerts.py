@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 from core_state import Applier
 
-from jobsight.core.alert import ALERT_TRANSITIONS, FIRING, NONE, RESOLVED, AlertKind, error_kind, fingerprint_of
+from jobsight.core.alert import (
+    ACKNOWLEDGED,
+    ALERT_TRANSITIONS,
+    FIRING,
+    NONE,
+    PENDING,
+    RESOLVED,
+    AlertKind,
+    error_kind,
+    fingerprint_of,
+)
 from jobsight.core.events import Heartbeat, JobCancelled, JobCompleted, JobFailed, SettingsChanged, StatusUpdate
 from jobsight.core.limits import TEXT_BYTES_KEPT
 
@@ -247,6 +257,6 @@ def test_an_error_far_too_long_is_kept_cut_and_marked() -> None:
 
 def test_a_resolved_alert_never_fires_again() -> None:
     """Every state of the alert machine has a row; nothing leads out of `resolved`."""
-    assert {NONE, FIRING, RESOLVED} == set(ALERT_TRANSITIONS)
+    assert {NONE, PENDING, FIRING, ACKNOWLEDGED, RESOLVED} == set(ALERT_TRANSITIONS)
     assert {} == ALERT_TRANSITIONS[RESOLVED]
-    assert {AlertKind.FAILED: FIRING} == ALERT_TRANSITIONS[NONE]
+    assert FIRING == ALERT_TRANSITIONS[NONE][AlertKind.FAILED]

@@ -64,7 +64,7 @@ def pass_silence(applier: Applier, job_id: str = "j") -> None:
     job = applier.state.jobs[job_id]
     deadline = silence_deadline_ms(job, applier.state.silence_ms)
     applier.now_ms += applier.state.silence_ms
-    applier.tell(DeadlinePassed(job_id=job_id, rule="silence", deadline_ms=deadline or 0))
+    applier.tell(DeadlinePassed(subject_kind="job", subject=job_id, rule="silence", deadline_ms=deadline or 0))
 
 
 def test_every_state_has_a_row_with_every_report() -> None:
@@ -136,8 +136,8 @@ def test_a_deadline_that_is_no_longer_current_is_ignored() -> None:
     applier.report(Heartbeat(job_id="j"))
     applier.now_ms += 48 * HOUR_MS
     applier.tell(
-        DeadlinePassed(job_id="j", rule="silence", deadline_ms=old or 0),
-        DeadlinePassed(job_id="nobody", rule="silence", deadline_ms=0),
+        DeadlinePassed(subject_kind="job", subject="j", rule="silence", deadline_ms=old or 0),
+        DeadlinePassed(subject_kind="job", subject="nobody", rule="silence", deadline_ms=0),
     )
 
     assert RUNNING == applier.state.jobs["j"].status

@@ -1,10 +1,12 @@
-"""What a job's failure or success does to the alerts."""
+"""What happens to the alerts: a job fails or succeeds, a condition is found or ends, somebody lends a hand, time passes."""
 
 from __future__ import annotations
 
 from jobsight.core.alert import (
+    ACKNOWLEDGED,
     ALERT_TRANSITIONS,
-    FIRING,
+    JOBS_NAMED_MAX,
+    NONE,
     OPEN_WITHOUT_TASK_MAX,
     RESOLVED,
     RULE_JOB_FAILED,
@@ -12,12 +14,16 @@ from jobsight.core.alert import (
     AlertKind,
     fingerprint_of,
 )
+from jobsight.core.check import Check
+from jobsight.core.decision import Change
 from jobsight.core.job import Job
 from jobsight.core.limits import OTHER
+from jobsight.core.notifying import announce, put_notice
+from jobsight.core.rules import SEVERITIES
 from jobsight.core.state import State
 
 
-def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int) -> Alert:
+def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, *, is_told: bool = True) -> Alert:
     """
     Put a job's final failure on its open alert, opening one where there is none.
 
@@ -26,23 +32,32 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int) 
         error: What it said, as it is kept.
         retries: Tries after the first.
         at_ms: Accept time, ms UTC.
+        is_told: False where the failure is on record only.
     """
     alert = _open_alert(state, job, error)
-    if alert.state != FIRING:
-        alert.opened_ms = at_ms
+    check = state.checks.get(job.task) if job.task is not None else None
+    if alert.state == NONE:
+        _begin(alert, check, at_ms)
         alert.first_error = error
         alert.first_job_id = job.job_id
-    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED]
     alert.count += 1
     alert.last_error = error
     alert.last_job_id = job.job_id
     alert.last_retries = retries
     alert.updated_ms = at_ms
+    alert.successes = 0
     if job.alert_id != alert.alert_id:
         leave(state, job, at_ms)
         job.alert_id = alert.alert_id
         alert.jobs_failed += 1
+    is_enough = True
+    if check is not None:
+        alert.failures_in_row = check.failures_in_row + 1
+        is_enough = alert.count >= check.expected.failure_threshold
+    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED if is_enough else AlertKind.COUNTED]
     _touch(state, alert)
+    if is_told:
+        announce(state, alert, Change.RAISED, at_ms)
     return alert
 
 
@@ -56,8 +71,13 @@ def succeed(state: State, job: Job, at_ms: int) -> list[Alert]:
             resolved.append(left)
     if of_task is not None:
         job.alert_id = None
-        resolve(state, of_task, AlertKind.SUCCEEDED, at_ms)
-        resolved.append(of_task)
+        of_task.successes += 1
+        check = state.checks.get(of_task.task or "")
+        if check is not None and of_task.successes < check.expected.recovery_threshold:
+            _touch(state, of_task)
+        else:
+            resolve(state, of_task, AlertKind.SUCCEEDED, at_ms)
+            resolved.append(of_task)
     return resolved
 
 
@@ -68,16 +88,150 @@ def resolve(state: State, alert: Alert, kind: AlertKind, at_ms: int) -> None:
     alert.reason = kind.name.lower()
     del state.open_by_fingerprint[alert.fingerprint]
     del state.open_by_id[alert.alert_id]
-    if alert.task is not None:
-        state.open_by_task.pop(alert.task, None)
+    if alert.rule == RULE_JOB_FAILED:
+        if alert.task is None:
+            state.open_without_task -= 1
+        elif state.open_by_task.get(alert.task) is alert:
+            del state.open_by_task[alert.task]
     _touch(state, alert)
+    announce(state, alert, Change.RESOLVED, at_ms)
+
+
+def find_condition(
+    state: State, rule: str, check: Check, text: str, place: int, at_ms: int, *, job: Job | None = None
+) -> Alert:
+    """
+    A rule has found something at a task, or at one of its jobs: open the alert, or count on the open one.
+
+    Args:
+        rule: Its name; with the task it is the alert's identity.
+        text: What was found, in one sentence.
+        place: In the log, of the event that tells of it.
+        at_ms: Accept time, ms UTC.
+    """
+    fingerprint = fingerprint_of(rule, check.task, None, "")
+    alert = state.open_by_fingerprint.get(fingerprint)
+    job_id = job.job_id if job is not None else ""
+    if alert is None:
+        alert = Alert(
+            alert_id=f"{fingerprint}-{place}",
+            fingerprint=fingerprint,
+            rule=rule,
+            task=check.task,
+            queue=job.queue if job is not None else None,
+        )
+        _begin(alert, check, at_ms)
+        alert.severity = SEVERITIES.get(rule, check.expected.severity)
+        alert.first_job_id = job_id
+        alert.first_error = text
+        state.open_by_fingerprint[fingerprint] = state.open_by_id[alert.alert_id] = alert
+    alert.count += 1
+    alert.text = alert.last_error = text
+    alert.last_job_id = job_id
+    alert.failures_in_row = check.failures_in_row
+    alert.updated_ms = at_ms
+    if job is not None and job_id not in alert.job_ids and len(alert.job_ids) < JOBS_NAMED_MAX:
+        alert.job_ids.append(job_id)
+    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED]
+    _touch(state, alert)
+    announce(state, alert, Change.RAISED, at_ms)
+    return alert
+
+
+def end_condition(
+    state: State, rule: str, task: str, at_ms: int, *, job_id: str | None = None, kind: AlertKind = AlertKind.ENDED
+) -> Alert | None:
+    """
+    What a rule had found holds no more, at one job or (without one) at the task as a whole.
+
+    Returns:
+        The alert, where that was the last of it: it is resolved. None where nothing changed, or something still holds.
+    """
+    alert = open_condition(state, rule, task)
+    if alert is None:
+        return None
+    if job_id is not None:
+        if job_id not in alert.job_ids:
+            return None
+        alert.job_ids.remove(job_id)
+        if alert.job_ids:
+            _touch(state, alert)
+            return None
+    resolve(state, alert, kind, at_ms)
+    return alert
+
+
+def open_condition(state: State, rule: str, task: str) -> Alert | None:
+    """The open alert of a rule at a task."""
+    return state.open_by_fingerprint.get(fingerprint_of(rule, task, None, ""))
+
+
+def note(state: State, rule: str, text: str, place: int, at_ms: int) -> Alert:
+    """Something of the monitor itself that is over as it is told: an alert that is resolved at once, and one notice."""
+    fingerprint = fingerprint_of(rule, None, "", "")
+    alert = Alert(
+        alert_id=f"{fingerprint}-{place}",
+        fingerprint=fingerprint,
+        rule=rule,
+        task=None,
+        queue=None,
+        count=1,
+        first_error=text,
+        last_error=text,
+        text=text,
+        reason=AlertKind.NOTED.name.lower(),
+        opened_ms=at_ms,
+        updated_ms=at_ms,
+        resolved_ms=at_ms,
+        severity=SEVERITIES[rule],
+    )
+    alert.state = ALERT_TRANSITIONS[NONE][AlertKind.NOTED]
+    _touch(state, alert)
+    put_notice(state, alert, at_ms)
+    return alert
+
+
+def acknowledge(state: State, alert: Alert, by: str, comment: str, at_ms: int) -> None:
+    """Somebody takes care: nobody is told again for a day. An alert without a task is closed by it."""
+    alert.by, alert.comment = by, comment
+    alert.acknowledged_ms = at_ms
+    if alert.rule == RULE_JOB_FAILED and alert.task is None:
+        resolve(state, alert, AlertKind.BY_HAND, at_ms)
+        return
+    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.ACKNOWLEDGED]
+    _touch(state, alert)
+    announce(state, alert, Change.ACKNOWLEDGED, at_ms)
+
+
+def resolve_by_hand(state: State, alert: Alert, by: str, comment: str, at_ms: int) -> None:
+    """Somebody says that it is over."""
+    alert.by, alert.comment = by, comment
+    resolve(state, alert, AlertKind.BY_HAND, at_ms)
+
+
+def lapse(state: State, alert: Alert, at_ms: int) -> None:
+    """An acknowledgement holds no more: what still fires is told again."""
+    if alert.state == ACKNOWLEDGED:
+        alert.state = ALERT_TRANSITIONS[ACKNOWLEDGED][AlertKind.LAPSED]
+        _touch(state, alert)
+        announce(state, alert, Change.RAISED, at_ms)
+
+
+def _begin(alert: Alert, check: Check | None, at_ms: int) -> None:
+    alert.opened_ms = at_ms
+    if check is not None:
+        alert.severity = SEVERITIES.get(alert.rule, check.expected.severity)
+        alert.labels = dict(check.expected.labels)
+        alert.owner = check.expected.owner
+        alert.runbook_url = check.expected.runbook_url
+        alert.last_success_ms = check.last_success_ms
 
 
 def _open_alert(state: State, job: Job, error: str) -> Alert:
     """The open alert for a job's failure; a new one, not yet firing, where there is none."""
     fingerprint = fingerprint_of(RULE_JOB_FAILED, job.task, job.queue, error)
     found = state.open_by_fingerprint.get(fingerprint)
-    if found is None and job.task is None and len(state.open_by_id) - len(state.open_by_task) >= OPEN_WITHOUT_TASK_MAX:
+    if found is None and job.task is None and state.open_without_task >= OPEN_WITHOUT_TASK_MAX:
         fingerprint = fingerprint_of(RULE_JOB_FAILED, None, job.queue, OTHER)
         found = state.open_by_fingerprint.get(fingerprint)
     if found is not None:
@@ -92,6 +246,8 @@ def _open_alert(state: State, job: Job, error: str) -> Alert:
     state.open_by_fingerprint[fingerprint] = state.open_by_id[alert.alert_id] = alert
     if job.task is not None:
         state.open_by_task[job.task] = alert
+    else:
+        state.open_without_task += 1
     return alert
 
 

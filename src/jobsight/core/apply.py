@@ -7,30 +7,37 @@ The loop is the hot path: one dictionary look-up for the job, one for the handle
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Final, cast
+from zlib import adler32, crc32
 
 import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET
 
-from jobsight.core.alert import FIRING, Alert, AlertKind
+from jobsight.core.alert import FIRING, PENDING, AlertKind
 from jobsight.core.alerting import count_failure, leave, resolve, succeed
+from jobsight.core.applied import Applied as Applied
+from jobsight.core.check import Origin
+from jobsight.core.checks import follow, set_check
+from jobsight.core.deadlines import UNCONFIRMED_MS
+from jobsight.core.deadlines import silence_deadline_ms as silence_deadline_ms
 from jobsight.core.events import (
     AnyReport,
     Batch,
-    DeadlinePassed,
+    CancelledWithCheck,
+    CompletedWithCheck,
+    FailedWithCheck,
     Heartbeat,
-    InternalEvent,
+    HeartbeatWithCheck,
     JobCancelled,
     JobCompleted,
     JobFailed,
-    SettingsChanged,
     StatusUpdate,
-    TokenCreated,
-    TokenRevoked,
+    UpdateWithCheck,
 )
-from jobsight.core.job import COMPLETED, FAILED, LOST, TERMINAL, Job, Kind, next_status
+from jobsight.core.internal import apply_internal as apply_internal
+from jobsight.core.job import COMPLETED, FAILED, NEW, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import (
+    UNKNOWN_ERROR,
     adopt,
     count_completion,
     count_end,
@@ -43,28 +50,11 @@ from jobsight.core.lifecycle import (
     stand,
 )
 from jobsight.core.state import State
-from jobsight.core.tokens import Token
 
 RULES_VERSION: Final = 1
 """Grows when the same events would give another state than before; stands with every batch in the log."""
 
-UNKNOWN_ERROR: Final = "unknown error"
-"""What a failure is called that told no error."""
-
 _encode = msgspec.json.Encoder().encode
-
-
-class Applied(Struct, kw_only=True):
-    """
-    What came of a batch.
-
-    Attributes:
-        retrying: Index of each failure that was recorded without an alert -> the retry limit that decided it.
-        alerts: Alerts that were opened, counted up or resolved, in order.
-    """
-
-    retrying: dict[int, int] = field(default_factory=dict)
-    alerts: list[Alert] = field(default_factory=list)
 
 
 def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -> Applied:
@@ -81,7 +71,7 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
         What the replies and the dispatcher need to know beyond the reports themselves.
     """
     applied = Applied()
-    jobs, dirty = state.jobs, state.changes.jobs
+    jobs, dirty, checks = state.jobs, state.changes.jobs, state.checks
     events, sources, at_ms = cast("list[AnyReport]", batch.events), batch.sources, batch.accept_ms
     if stop is None:
         stop = len(events)
@@ -121,43 +111,43 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
                 if progress > job.progress_max:
                     job.progress_max = progress
                     job.moved_ms = at_ms
+        elif checks:
+            old = job.status
+            _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
+            check = checks.get(job.task or "")
+            if check is not None:
+                applied.alerts += follow(state, check, job, event, old, at_ms)
         else:
             _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
+            if checks:
+                # This report has defined the first check that there is.
+                _follow_first(state, job, event, applied, at_ms)
     state.changes.events += stop - start
     state.applied_seq = batch.seq
     return applied
 
 
-def apply_internal(state: State, batch: Batch) -> Applied:
-    """Bring the state forward by a batch of the monitor's own events. The arguments are those of `apply`."""
-    applied = Applied()
-    for index, event in enumerate(cast("list[InternalEvent]", batch.events)):
-        match event:
-            case SettingsChanged():
-                state.retries_max = event.max_retries
-                state.silence_ms = event.silence_ms
-            case DeadlinePassed():
-                _pass_deadline(state, event, batch, index)
-            case TokenCreated():
-                _create_token(state, event, batch.accept_ms)
-            case TokenRevoked():
-                _revoke_token(state, event, batch.accept_ms)
-    state.changes.events += len(batch.events)
-    state.applied_seq = batch.seq
-    return applied
-
-
 def retry_limit(state: State, job: Job, event: JobFailed) -> int | None:
-    """The retry limit that holds for a failure: the report's, else the job's, else the node's; None for none known."""
+    """The retry limit that holds for a failure: the report's, the job's, its task's, the node's; None for none known."""
     if event.max_retries is not None:
         return event.max_retries
-    return job.max_retries if job.max_retries is not None else state.retries_max
+    if job.max_retries is not None:
+        return job.max_retries
+    check = state.checks.get(job.task) if job.task is not None else None
+    if check is not None and check.expected.max_retries is not None:
+        return check.expected.max_retries
+    return state.retries_max
 
 
 def digest(source: str | None, event: AnyReport) -> int:
-    """A 63-bit digest of a report and its sender, for telling a repetition after the report itself has left the memory; never 0."""
-    raw = blake2b(_encode((source, event)), digest_size=8).digest()
-    return int.from_bytes(raw, "big") >> 1 | 1
+    """
+    A 63-bit digest of a report and its sender, for telling a repetition after the report itself has left the memory; never 0.
+
+    Two checksums that cost little: it is made for every job at every flush, and guards against accidents, not against malice
+    (a worker that forges one hides a report of its own).
+    """
+    raw = _encode((source, event))
+    return crc32(raw) << 31 | adler32(raw) & 0x7FFFFFFF | 1
 
 
 def _is_repeat(job: Job, event: AnyReport, source: str | None) -> bool:
@@ -209,6 +199,9 @@ def _on_update(state: State, job: Job, event: StatusUpdate, applied: Applied, in
             count_end(rollup_for(state, job, event.at, at_ms), status)
             if status == COMPLETED and state.open_by_id:
                 _close_alert(state, job, applied, at_ms)
+            elif status == FAILED:
+                state.unconfirmed[job.job_id] = at_ms + UNCONFIRMED_MS
+                state.changes.is_watch_dirty = True
     progress = event.progress
     if progress is not UNSET and progress is not None:
         job.progress = progress
@@ -223,7 +216,8 @@ def _on_completed(state: State, job: Job, event: JobCompleted, applied: Applied,
     if _has_more(event):
         adopt(state, job, event)
     is_same_end = job.status == COMPLETED and job.is_end_told_by_update
-    stand(state, job, next_status(job.status, Kind.COMPLETED), at_ms)
+    if job.status != COMPLETED:
+        stand(state, job, next_status(job.status, Kind.COMPLETED), at_ms)
     job.ended_ms = at_ms
     duration_ms = event.duration_ms if event.duration_ms is not UNSET else None
     usage = event.resource_usage if event.resource_usage is not UNSET else None
@@ -236,7 +230,7 @@ def _on_completed(state: State, job: Job, event: JobCompleted, applied: Applied,
     if not is_same_end:
         count_end(rollup, COMPLETED)
     count_completion(rollup, duration_ms, usage)
-    if state.open_by_id:
+    if state.open_by_id and (job.alert_id is not None or job.task in state.open_by_task):
         _close_alert(state, job, applied, at_ms)
 
 
@@ -259,6 +253,8 @@ def _on_failed(state: State, job: Job, event: JobFailed, applied: Applied, index
     stand(state, job, next_status(job.status, kind), at_ms)
     job.error = error
     job.retries = retries
+    if state.unconfirmed.pop(job.job_id, None) is not None:
+        state.changes.is_watch_dirty = True
     if has_retries_left:
         return
     job.ended_ms = at_ms
@@ -299,61 +295,29 @@ def _close_alert(state: State, job: Job, applied: Applied, at_ms: int) -> None:
     applied.alerts += succeed(state, job, at_ms)
 
 
+def _follow_first(state: State, job: Job, event: AnyReport, applied: Applied, at_ms: int) -> None:
+    check = state.checks.get(job.task or "")
+    if check is not None:
+        applied.alerts += follow(state, check, job, event, NEW, at_ms)
+
+
 def _note_late_failure(state: State, job: Job, error: str, retries: int, applied: Applied, at_ms: int) -> None:
     """A final failure that reached us after the job's later end: it stands on an alert, which may need nobody any more."""
-    alert = count_failure(state, job, error, retries, at_ms)
+    alert = count_failure(state, job, error, retries, at_ms, is_told=job.status == FAILED)
     applied.alerts.append(alert)
     if job.status == FAILED:
         return
     leave(state, job, at_ms)
-    if alert.count == 1 and alert.state == FIRING:
+    if alert.count == 1 and alert.state in (FIRING, PENDING):
         resolve(state, alert, AlertKind.SUPERSEDED, at_ms)
 
 
-def _pass_deadline(state: State, event: DeadlinePassed, batch: Batch, index: int) -> None:
-    """A deadline counts only while it is still the current one of its job."""
-    job = state.jobs.get(event.job_id)
-    if job is None or silence_deadline_ms(job, state.silence_ms) != event.deadline_ms:
-        return
-    status = next_status(job.status, Kind.SILENT)
-    if status != LOST:
-        return
-    if not job.is_dirty:
-        job.is_dirty = True
-        state.changes.jobs.append(job)
-    job.refs.append(batch.seq << 20 | index)
-    stand(state, job, LOST, batch.accept_ms)
-    count_end(rollup_for(state, job, None, batch.accept_ms), LOST)
-
-
-def _create_token(state: State, event: TokenCreated, at_ms: int) -> None:
-    token = Token(
-        token_id=event.token_id,
-        scope=event.scope,
-        sha256=event.sha256,
-        note=event.note,
-        created_ms=at_ms,
-        expires_ms=event.expires_ms,
-        author=event.author,
-        is_dirty=True,
-    )
-    state.tokens[event.token_id] = token
-    state.changes.tokens.append(token)
-
-
-def _revoke_token(state: State, event: TokenRevoked, at_ms: int) -> None:
-    token = state.tokens.get(event.token_id)
-    if token is None or token.revoked_ms is not None:
-        return
-    token.revoked_ms = at_ms
-    if not token.is_dirty:
-        token.is_dirty = True
-        state.changes.tokens.append(token)
-
-
-def silence_deadline_ms(job: Job, silence_ms: int) -> int | None:
-    """When an active job that stays silent is called lost, ms UTC; None for a job that has ended."""
-    return None if job.status in TERMINAL else job.updated_ms + silence_ms
+def _on_report_with_check(state: State, job: Job, event: AnyReport, applied: Applied, index: int, at_ms: int) -> None:
+    """What is expected of the task stands in the report itself; it holds for this report already."""
+    if event.task is not None:
+        expected = cast("UpdateWithCheck", event).check
+        set_check(state, event.task, expected, Origin.REPORT, event.host or "", job.refs[-1], at_ms)
+    _HANDLERS[type(event).__mro__[1]](state, job, event, applied, index, at_ms)
 
 
 _Handler = Callable[[State, Job, AnyReport, Applied, int, int], None]
@@ -363,4 +327,9 @@ _HANDLERS: Final[dict[type, _Handler]] = {
     JobFailed: cast("_Handler", _on_failed),
     Heartbeat: cast("_Handler", _on_heartbeat),
     JobCancelled: cast("_Handler", _on_cancelled),
+    UpdateWithCheck: _on_report_with_check,
+    CompletedWithCheck: _on_report_with_check,
+    FailedWithCheck: _on_report_with_check,
+    HeartbeatWithCheck: _on_report_with_check,
+    CancelledWithCheck: _on_report_with_check,
 }

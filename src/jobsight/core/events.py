@@ -12,6 +12,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jobsight.core import limits
+from jobsight.core.check import Expectation, Origin
+from jobsight.core.routing import Matcher, Route
 
 Whole = Annotated[int, Meta(ge=0, le=limits.MEASURE_MAX)]
 Measure = Whole | Annotated[float, Meta(ge=0, le=float(limits.MEASURE_MAX))]
@@ -74,19 +76,188 @@ class JobCancelled(Report, frozen=True, kw_only=True, gc=False, tag="job_cancell
     reason: str | None | UnsetType = UNSET
 
 
-class DeadlinePassed(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="deadline_passed"):
-    """
-    The monitor saw a deadline of a job pass. Ignored unless it is still the job's current deadline.
+class UpdateWithCheck(StatusUpdate, frozen=True, kw_only=True, gc=False, tag="update_status"):
+    """A status update that says what is expected of its task. A type of its own: the others need not be asked for it."""
 
-    `rule` names what was expected (`silence`: any word at all); `deadline_ms` is the moment that passed, UTC.
+    check: Expectation
+
+
+class CompletedWithCheck(JobCompleted, frozen=True, kw_only=True, gc=False, tag="job_completed"):
+    """A completion that says what is expected of its task."""
+
+    check: Expectation
+
+
+class FailedWithCheck(JobFailed, frozen=True, kw_only=True, gc=False, tag="job_failed"):
+    """A failure that says what is expected of its task."""
+
+    check: Expectation
+
+
+class HeartbeatWithCheck(Heartbeat, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
+    """A heartbeat that says what is expected of its task."""
+
+    check: Expectation
+
+
+class CancelledWithCheck(JobCancelled, frozen=True, kw_only=True, gc=False, tag="job_cancelled"):
+    """A cancellation that says what is expected of its task."""
+
+    check: Expectation
+
+
+class Internal(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
+    """An event of the monitor itself, or of its operators; no client may send one as it is."""
+
+
+class DeadlinePassed(Internal, frozen=True, kw_only=True, gc=False, tag="deadline_passed"):
+    """
+    The monitor saw a deadline pass. Ignored unless it is still the subject's current deadline.
+
+    Attributes:
+        subject_kind: job, check, alert or group; `subject` names one: a job_id, a task, an alert_id, a group's key.
+        rule: What was expected (`silence`: any word at all).
+        deadline_ms: The moment that passed, UTC.
+        basis_ms: The fact from which the deadline was counted (last heard, started, the slot); once that has changed,
+            the deadline is no longer current.
+        revision: Of the check, where one decided.
+        next_ms: Of a schedule: the slot to be waited for from here on; None for no further one.
+        slots: Of a schedule: slots that have passed in a row with this one, this one first.
+        text: What was found, in one sentence, where the rule has something to say.
     """
 
-    job_id: str
+    subject_kind: str
+    subject: str
     rule: str
     deadline_ms: int
+    basis_ms: int | None = None
+    revision: int | None = None
+    next_ms: int | None = None
+    slots: list[int] | None = None
+    text: str = ""
 
 
-class SettingsChanged(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="settings_changed"):
+class ConditionEnded(Internal, frozen=True, kw_only=True, gc=False, tag="condition_ended"):
+    """What a rule had found at a job (or at a task as a whole) holds no more. `subject_kind`: job or check."""
+
+    subject_kind: str
+    subject: str
+    rule: str
+
+
+class RunsJudged(Internal, frozen=True, kw_only=True, gc=False, tag="runs_judged"):
+    """The ended runs of a task, up to number `upto`, were looked at; `findings`: (rule, job_id, what, in one sentence)."""
+
+    task: str
+    upto: int
+    findings: list[tuple[str, str, str]] = []
+
+
+class SlotPlanned(Internal, frozen=True, kw_only=True, gc=False, tag="slot_planned"):
+    """The first slot of a schedule, worked out when its check was set; None for a schedule that has no slot any more."""
+
+    task: str
+    revision: int
+    slot_ms: int | None
+
+
+class CheckSet(Internal, frozen=True, kw_only=True, gc=False, tag="check_set"):
+    """What is expected of a task, from here on. `origin` is config or api."""
+
+    task: str
+    expected: Expectation
+    origin: Origin
+    author: str
+
+
+class CheckRemoved(Internal, frozen=True, kw_only=True, gc=False, tag="check_removed"):
+    """Nothing is expected of a task any more; its open conditions end."""
+
+    task: str
+    author: str
+
+
+class MonitorBlind(Internal, frozen=True, kw_only=True, gc=False, tag="monitor_blind"):
+    """
+    Nothing could be seen from `from_ms` to `to_ms`, ms UTC: the monitor did not run, or its clock was set.
+
+    `slots` of schedules lie within; where the clock was set back, `to_ms` lies before `from_ms`.
+    """
+
+    from_ms: int
+    to_ms: int
+    slots: int = 0
+
+
+class AlertAcknowledged(Internal, frozen=True, kw_only=True, gc=False, tag="alert_acknowledged"):
+    """Somebody takes care of an alert."""
+
+    alert_id: str
+    by: str
+    comment: str = ""
+
+
+class AlertResolved(Internal, frozen=True, kw_only=True, gc=False, tag="alert_resolved"):
+    """Somebody says that a problem is over."""
+
+    alert_id: str
+    by: str
+    comment: str = ""
+
+
+class SilenceSet(Internal, frozen=True, kw_only=True, gc=False, tag="silence_set"):
+    """Alerts that match are not told between two moments, ms UTC. The same id again replaces the silence."""
+
+    silence_id: str
+    matchers: list[Matcher]
+    starts_ms: int
+    ends_ms: int
+    author: str
+    comment: str = ""
+    maintenance_id: str | None = None
+
+
+class SilenceEnded(Internal, frozen=True, kw_only=True, gc=False, tag="silence_ended"):
+    """A silence is over, by hand or because its time has come."""
+
+    silence_id: str
+    author: str
+
+
+class MaintenanceSet(Internal, frozen=True, kw_only=True, gc=False, tag="maintenance_set"):
+    """A silence with a schedule: it begins with each slot and lasts `duration_ms`; None takes the window back."""
+
+    maintenance_id: str
+    matchers: list[Matcher]
+    schedule: str
+    tz: str = "UTC"
+    duration_ms: int | None
+    author: str
+    comment: str = ""
+
+
+class RoutingSet(Internal, frozen=True, kw_only=True, gc=False, tag="routing_set"):
+    """Which channels there are, by name, and who is told what. No routes: everything goes to every channel."""
+
+    channels: list[str]
+    routes: list[Route] = []
+    author: str
+
+
+class DeliveryResult(Internal, frozen=True, kw_only=True, gc=False, tag="delivery_result"):
+    """
+    What became of a notification; logged once it is delivered or given up, and for each try if so wanted.
+
+    `outcome`: delivered, failed (to be tried again) or dead; `detail` in words, without secrets; `tries` so far.
+    """
+
+    delivery_id: str
+    outcome: str
+    tries: int = 1
+    detail: str = ""
+
+
+class SettingsChanged(Internal, frozen=True, kw_only=True, gc=False, tag="settings_changed"):
     """
     A setting that `apply` reads was changed by `author`.
 
@@ -98,7 +269,7 @@ class SettingsChanged(Struct, frozen=True, kw_only=True, gc=False, tag_field="ty
     author: str
 
 
-class TokenCreated(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="token_created"):
+class TokenCreated(Internal, frozen=True, kw_only=True, gc=False, tag="token_created"):
     """
     A token was created by `author`: its public id, the word of its scope, and the SHA-256 of its secret in hex.
 
@@ -113,7 +284,7 @@ class TokenCreated(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"
     author: str
 
 
-class TokenRevoked(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="token_revoked"):
+class TokenRevoked(Internal, frozen=True, kw_only=True, gc=False, tag="token_revoked"):
     """A token was taken back by `author`; it is good for nothing from here on."""
 
     token_id: str
@@ -121,7 +292,25 @@ class TokenRevoked(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"
 
 
 AnyReport = StatusUpdate | JobCompleted | JobFailed | Heartbeat | JobCancelled
-InternalEvent = DeadlinePassed | SettingsChanged | TokenCreated | TokenRevoked
+InternalEvent = (
+    DeadlinePassed
+    | ConditionEnded
+    | RunsJudged
+    | SlotPlanned
+    | CheckSet
+    | CheckRemoved
+    | MonitorBlind
+    | AlertAcknowledged
+    | AlertResolved
+    | SilenceSet
+    | SilenceEnded
+    | MaintenanceSet
+    | RoutingSet
+    | DeliveryResult
+    | SettingsChanged
+    | TokenCreated
+    | TokenRevoked
+)
 Event = AnyReport | InternalEvent
 
 

@@ -14,6 +14,9 @@ from jobsight.core.times import happened_ms
 
 _FINEST_MS: Final = WIDTHS_S[0] * 1000
 
+UNKNOWN_ERROR: Final = "unknown error"
+"""What a failure is called that told no error."""
+
 ENDED_BY_WORKER: Final = frozenset({COMPLETED, FAILED, CANCELLED})
 """Ends that a worker told; `lost` is none, so nothing that follows it is late."""
 

@@ -45,3 +45,6 @@ BATCH_EVENTS_MAX: Final = 2**20
 
 SILENCE_MS: Final = 24 * 3_600_000
 """An active job that was silent for so long becomes `lost`, unless set otherwise."""
+
+CHECKS_BY_REPORT_MAX: Final = 100_000
+"""Checks that reports may define; the config file and the API may go beyond."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from jobsight.core.alert import Alert
+from jobsight.core.check import Check
+from jobsight.core.gaps import Gap
+from jobsight.core.groups import ChannelPace, Group
 from jobsight.core.job import Job
 from jobsight.core.limits import SILENCE_MS
+from jobsight.core.outbox import Delivery, DeliveryState
 from jobsight.core.rollup import Rollup, RollupKey
+from jobsight.core.routing import Routing
+from jobsight.core.silences import Maintenance, Silence
 from jobsight.core.statistics import Counters, PairCounters
 from jobsight.core.tokens import Token
 
@@ -16,7 +22,8 @@ class Changes(Struct, kw_only=True):
     """
     What differs from the view: the last state of each thing that changed.
 
-    `rollups` are additions of the finest width, not whole buckets.
+    `rollups` are additions of the finest width, not whole buckets. `checks` and `groups` hold those that are gone too:
+    they are stored if the state still has them. `is_watch_dirty`: routing, windows, silences or gaps differ.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -24,6 +31,10 @@ class Changes(Struct, kw_only=True):
     alerts: list[Alert] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     rollups: dict[RollupKey, Rollup] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    deliveries: list[Delivery] = field(default_factory=list)
+    is_watch_dirty: bool = False
     events: int = 0
 
 
@@ -36,10 +47,19 @@ class State(Struct, kw_only=True):
         jobs_total: Jobs ever seen; also the number of the newest.
         jobs: By job_id: all active jobs, the ended ones that are not flushed yet, and those fetched for the batch at hand.
         counters: Over all jobs; `pairs` the same by (task, queue).
-        open_by_fingerprint: Alerts that are not resolved; `open_by_id` the same by alert_id.
+        open_by_fingerprint: Alerts that are not resolved; `open_by_id` the same by alert_id; `open_by_task` those about
+            failed jobs by task; `open_without_task` counts those of jobs without one.
         retries_max: The node's retry limit, as the log says; None for none.
         silence_ms: After so long without a word an active job is called lost, quietly.
         tokens: By token_id: every token that was ever created, the revoked ones too.
+        checks: By task.
+        unconfirmed: Jobs that say by a status word that they failed -> when that raises an alert, ms UTC, at the earliest.
+        gaps: Times in which the monitor was blind, in their order.
+        silences: By id, those that have not ended; `maintenance`: windows that make them.
+        routing: Who is told what. `groups` by key, `paces` by channel: what was told, and what waits.
+        inhibited: Alerts that are held back by those of other tasks.
+        outbox: Notifications that wait for delivery, by delivery_id; `fresh`: those that nobody has taken over yet.
+        alive_ms: When the monitor is known to have watched last; not a part of what the log decides. 0 for unknown.
         changes: What was not flushed yet.
     """
 
@@ -51,9 +71,23 @@ class State(Struct, kw_only=True):
     open_by_fingerprint: dict[str, Alert] = field(default_factory=dict)
     open_by_id: dict[str, Alert] = field(default_factory=dict)
     open_by_task: dict[str, Alert] = field(default_factory=dict)
+    open_without_task: int = 0
     retries_max: int | None = None
     silence_ms: int = SILENCE_MS
     tokens: dict[str, Token] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
+    unconfirmed: dict[str, int] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    silences: dict[str, Silence] = field(default_factory=dict)
+    maintenance: dict[str, Maintenance] = field(default_factory=dict)
+    routing: Routing = field(default_factory=Routing)
+    groups: dict[str, Group] = field(default_factory=dict)
+    paces: dict[str, ChannelPace] = field(default_factory=dict)
+    inhibited: dict[str, None] = field(default_factory=dict)
+    outbox: dict[str, Delivery] = field(default_factory=dict)
+    deliveries_total: int = 0
+    fresh: list[Delivery] = field(default_factory=list)
+    alive_ms: int = 0
     changes: Changes = field(default_factory=Changes)
 
 
@@ -74,3 +108,18 @@ def forget_changes(state: State) -> None:
         alert.is_dirty = False
     for token in changes.tokens:
         token.is_dirty = False
+    for check in changes.checks.values():
+        check.is_dirty = False
+    for group in changes.groups.values():
+        group.is_dirty = False
+    for delivery in changes.deliveries:
+        delivery.is_dirty = False
+        if delivery.state != DeliveryState.WAITING:
+            state.outbox.pop(delivery.delivery_id, None)
+
+
+def touch_check(state: State, check: Check) -> None:
+    """A check has changed; it is stored with the next flush."""
+    if not check.is_dirty:
+        check.is_dirty = True
+        state.changes.checks[check.task] = check

@@ -28,6 +28,10 @@ class ReadModel(Protocol):
         """Store what has changed, all or none, and let the state forget it. Raises StorageFullError, StorageError."""
         ...
 
+    def note_alive(self, at_ms: int) -> None:
+        """Remember that the monitor has watched up to a moment, ms UTC. Raises StorageFullError, StorageError."""
+        ...
+
     def close(self) -> None:
         """Release the files."""
         ...

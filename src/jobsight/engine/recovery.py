@@ -8,7 +8,7 @@ from typing import Final, cast
 import msgspec
 
 from jobsight.core.apply import apply, apply_internal
-from jobsight.core.events import AnyReport, Batch, Event, InternalEvent
+from jobsight.core.events import AnyReport, Batch, ConditionEnded, DeadlinePassed, Event, InternalEvent
 from jobsight.core.state import State
 from jobsight.engine.ports import ReadModel
 from jobsight.errors import DamagedViewError, DataError
@@ -102,10 +102,17 @@ def fetch_jobs(state: State, view: ReadModel, job_ids: set[str]) -> None:
 
 def jobs_named(batch: Batch) -> set[str]:
     """The jobs that the events of any batch concern."""
-    named = [getattr(event, "job_id", None) for event in batch.events]
+    named = [job_of(event) for event in batch.events]
     return {job_id for job_id in named if job_id is not None}
+
+
+def job_of(event: Event) -> str | None:
+    """The job that an event concerns; None where it concerns none."""
+    if isinstance(event, DeadlinePassed | ConditionEnded):
+        return event.subject if event.subject_kind == "job" else None
+    return getattr(event, "job_id", None)
 
 
 def job_ids_of(record: Record) -> list[str | None]:
     """The job of each event of a record; None for events that concern none."""
-    return [getattr(event, "job_id", None) for event in decode_record(record, Codec()).events]
+    return [job_of(event) for event in decode_record(record, Codec()).events]

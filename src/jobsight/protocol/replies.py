@@ -14,8 +14,20 @@ import msgspec
 from msgspec import UNSET
 
 from jobsight.core.alert import alert_text
-from jobsight.core.apply import UNKNOWN_ERROR
-from jobsight.core.events import AnyReport, Heartbeat, JobCancelled, JobCompleted, JobFailed, StatusUpdate
+from jobsight.core.events import (
+    AnyReport,
+    CancelledWithCheck,
+    CompletedWithCheck,
+    FailedWithCheck,
+    Heartbeat,
+    HeartbeatWithCheck,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    StatusUpdate,
+    UpdateWithCheck,
+)
+from jobsight.core.lifecycle import UNKNOWN_ERROR
 from jobsight.protocol.refusals import Refusal
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -99,6 +111,11 @@ _TEMPLATES: Final[Mapping[type, _Template]] = {
     JobFailed: cast("_Template", _job_failed),
     Heartbeat: cast("_Template", _heartbeat),
     JobCancelled: cast("_Template", _job_cancelled),
+    UpdateWithCheck: cast("_Template", _status_updated),
+    CompletedWithCheck: cast("_Template", _job_completed),
+    FailedWithCheck: cast("_Template", _job_failed),
+    HeartbeatWithCheck: cast("_Template", _heartbeat),
+    CancelledWithCheck: cast("_Template", _job_cancelled),
 }
 
 

@@ -41,6 +41,9 @@ class LazyView:
         if self._view is not None or state.changes.events >= HELD_EVENTS_MAX:
             self._real().flush(state, checksum)
 
+    def note_alive(self, at_ms: int) -> None:
+        """Nothing: there is no start after the end of the memory."""
+
     def reader(self) -> Reader:
         """Answers as of the last flush; from here on, every flush is stored."""
         from jobsight.view.queries import Reader

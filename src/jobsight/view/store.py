@@ -9,7 +9,6 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from jobsight.core.alert import Alert
 from jobsight.core.job import Job
 from jobsight.core.limits import HISTORY_REFS_MAX
 from jobsight.core.state import State, forget_changes
@@ -22,6 +21,7 @@ from jobsight.view.migrations import migrate, refuse_newer, scripts
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.rollups import RollupStore
 from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, rows_of
+from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
 from jobsight.view.words import Words
 
 # Up to which place everything here is true, and what concerns all jobs.
@@ -47,24 +47,6 @@ REPLACE_PAIR: Final = """
 INSERT OR REPLACE INTO pairs (number, task, queue, statuses, duration_sum_us, duration_count) VALUES (?, ?, ?, ?, ?, ?)
 """
 
-# All that an alert is, in the order of its struct.
-SELECT_OPEN_ALERTS: Final = """
-SELECT alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error, first_job_id,
-    last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
-FROM alerts WHERE state <> 'resolved' ORDER BY number
-"""
-
-# An alert as it is now; an episode keeps the number under which it was opened.
-UPSERT_ALERT: Final = """
-INSERT INTO alerts (alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (alert_id) DO UPDATE SET state = excluded.state, count = excluded.count, jobs_failed = excluded.jobs_failed,
-    first_error = excluded.first_error, last_error = excluded.last_error, first_job_id = excluded.first_job_id,
-    last_job_id = excluded.last_job_id, last_retries = excluded.last_retries, opened_ms = excluded.opened_ms,
-    updated_ms = excluded.updated_ms, resolved_ms = excluded.resolved_ms, reason = excluded.reason
-"""
-
 # Move the places that a job's row holds to a row of their own: (number, count of events up to there).
 INSERT_HISTORY: Final = (
     "INSERT INTO history (number, upto, refs) SELECT number, ?2, history FROM jobs WHERE number = ?1"
@@ -80,7 +62,6 @@ CLEAR_HISTORY: Final = "UPDATE jobs SET history = x'' WHERE number = ?"
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
-_ALERT_FIELDS: Final = Alert.__struct_fields__[:-1]
 
 
 class View:
@@ -145,7 +126,7 @@ class View:
             numbers = sorted(number for (number,) in self.connection.execute(SELECT_ACTIVE_NUMBERS))
             for job in self._jobs(numbers, state):
                 state.jobs[job.job_id] = job
-            self._load_alerts(state)
+            load_watching(self.connection, state)
         return state
 
     def applied_checksum(self) -> bytes:
@@ -197,6 +178,11 @@ class View:
             wanted = set(job_ids)
             return [job for job in self._jobs(numbers, state) if job.job_id in wanted]
 
+    def note_alive(self, at_ms: int) -> None:
+        """Remember that the monitor has watched up to a moment (ms UTC). Raises as `flush`."""
+        with storage_errors(self.path):
+            self.connection.execute(UPDATE_ALIVE, (at_ms,))
+
     def reader(self) -> Reader:
         """
         The reading side: a connection of its own, or the writer's where the view is in memory (then only between two flushes).
@@ -227,13 +213,6 @@ class View:
                 duration_count=count,
             )
 
-    def _load_alerts(self, state: State) -> None:
-        for row in self.connection.execute(SELECT_OPEN_ALERTS):
-            alert = Alert(**dict(zip(_ALERT_FIELDS, row, strict=True)))
-            state.open_by_fingerprint[alert.fingerprint] = state.open_by_id[alert.alert_id] = alert
-            if alert.task is not None:
-                state.open_by_task[alert.task] = alert
-
     def _jobs(self, numbers: Sequence[int], state: State) -> list[Job]:
         rows = self.connection.executemany(SELECT_JOB, [(number,) for number in numbers])
         return [job_of(row, self._words, state.pairs) for row in rows]
@@ -250,7 +229,7 @@ class View:
         self._index.write(new)
         words.write_new(self.connection)
         write(REPLACE_PAIR, [self._pair_row(pair) for pair in changes.pairs])
-        write(UPSERT_ALERT, [msgspec.structs.astuple(alert)[:-1] for alert in changes.alerts])
+        write_watching(self.connection, state)
         self._rollups.merge(changes.rollups)
         counters = state.counters
         self.connection.execute(

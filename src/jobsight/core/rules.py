@@ -1,0 +1,48 @@
+"""The rules by their names, and how bad it is when one finds something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from jobsight.core.alert import RULE_JOB_FAILED
+from jobsight.core.check import Severity
+
+SILENCE: Final = "silence"
+"""An active job was silent for so long that it is called lost, quietly."""
+UNCONFIRMED: Final = "unconfirmed"
+"""A job says that it failed, by a status word, and nothing has followed that says whether it is tried again."""
+MISSED: Final = "missed"
+OVERDUE: Final = "overdue"
+LOST: Final = "lost"
+"""Overdue for so long that the job is lost."""
+TOO_LONG: Final = "too_long"
+STALLED: Final = "stalled"
+SLOW: Final = "slow"
+TOO_FAST: Final = "too_fast"
+FAILURE_RATE: Final = "failure_rate"
+BLIND: Final = "self.blind"
+EXPIRY: Final = "expiry"
+"""Nothing more was heard of an alert."""
+LAPSE: Final = "lapse"
+"""An acknowledgement holds no more."""
+GROUP: Final = "group"
+"""A group of alerts has something to tell."""
+
+SEVERITIES: Final[Mapping[str, Severity]] = {
+    SLOW: Severity.WARNING,
+    TOO_FAST: Severity.WARNING,
+    STALLED: Severity.WARNING,
+    FAILURE_RATE: Severity.WARNING,
+    BLIND: Severity.WARNING,
+}
+"""Rules that never wake anybody; the others are as bad as their check says, critical without one."""
+
+JOB_RULES: Final = (OVERDUE, TOO_LONG, STALLED, SLOW)
+"""Conditions of a running job: they end with it."""
+
+RUN_RULES: Final = (TOO_FAST,)
+"""Found at a run that has ended; the next run without it says that it is over."""
+
+ALERT_RULES: Final = (RULE_JOB_FAILED, MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, BLIND)
+"""Every rule that opens alerts."""

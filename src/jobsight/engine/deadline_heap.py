@@ -1,0 +1,50 @@
+"""The next deadline of every subject, the nearest first. An entry may be too early, never too late: it is looked at anew."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+Subject = tuple[str, str]
+"""What a deadline belongs to: its kind (job, unconfirmed, check, alert, group, silence, maintenance) and its name."""
+
+
+class DeadlineHeap:
+    """At most one entry a subject that counts; the ones that it had before are passed over."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str, str]] = []
+        self._due: dict[Subject, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def __contains__(self, subject: Subject) -> bool:
+        return subject in self._due
+
+    def put(self, kind: str, name: str, deadline_ms: int | None) -> None:
+        """Look at a subject at this moment (ms UTC) at the latest; None changes nothing."""
+        if deadline_ms is None:
+            return
+        known = self._due.get((kind, name))
+        if known is None or deadline_ms < known:
+            self._due[(kind, name)] = deadline_ms
+            heappush(self._heap, (deadline_ms, kind, name))
+
+    def next_ms(self) -> int | None:
+        """When the first subject is due, ms UTC; None without any."""
+        heap = self._heap
+        while heap and self._due.get(heap[0][1:]) != heap[0][0]:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def take(self, now_ms: int, count: int) -> list[Subject]:
+        """Take out the subjects that are due by now, at most `count`, in the order of their deadlines."""
+        taken: list[Subject] = []
+        while len(taken) < count:
+            next_ms = self.next_ms()
+            if next_ms is None or next_ms > now_ms:
+                break
+            _, kind, name = heappop(self._heap)
+            del self._due[(kind, name)]
+            taken.append((kind, name))
+        return taken

@@ -1,0 +1,276 @@
+"""
+The ticker: sees deadlines pass, and says so in the log. It decides nothing; what follows, `apply` does.
+
+A report costs it nothing: a job's deadline mostly moves later, so the one that is known is only looked at when it
+passes, and worked out anew then. Jobs, checks, alerts and groups are made known to it with each flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from jobsight.core.alert import alert_deadline_ms
+from jobsight.core.check import Check
+from jobsight.core.events import InternalEvent, SilenceEnded
+from jobsight.core.gaps import BLIND_MS_MIN
+from jobsight.core.job import Job
+from jobsight.core.state import Changes, State
+from jobsight.engine.deadline_heap import DeadlineHeap, Subject
+from jobsight.engine.findings import (
+    alert_finding,
+    blind_notice,
+    check_deadline_ms,
+    check_finding,
+    ended_conditions,
+    group_finding,
+    job_deadline_ms,
+    job_findings,
+    judged_runs,
+    slot_plan,
+    unconfirmed_finding,
+    window_ms,
+    window_silence,
+)
+
+ALIVE_MS: Final = 10_000
+"""How often it is noted that the monitor watches."""
+
+TICK_EVENTS_MAX: Final = 5_000
+"""Events that one tick may say at once; the rest follows with the next."""
+
+AGAIN_MS: Final = 1_000
+"""When a subject that is still due after its deadline was said is looked at again."""
+
+CLOCK: Final = "clock"
+"""Who ends a silence whose time has come."""
+
+
+class Submit(Protocol):
+    """Stores events of the monitor and applies them; `done` is called then, with whether they were stored."""
+
+    def __call__(self, events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        """Hand the events in."""
+        ...
+
+
+class Ticker:
+    """
+    Watches the deadlines of a state. Belongs to the writer's owner, as the state does.
+
+    Args:
+        state: The writer's.
+        submit_events: Brings what passed into the log.
+        clock_ms: Wall time, ms since the epoch, UTC.
+        note_alive: Told every 10 s up to when the monitor has watched, so that a start knows for how long it was blind.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        submit_events: Submit,
+        clock_ms: Callable[[], int],
+        note_alive: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._state: Final = state
+        self._submit: Final = submit_events
+        self._clock_ms: Final = clock_ms
+        self._note_alive: Final = note_alive
+        self._heap: Final = DeadlineHeap()
+        self._ready: dict[tuple[str, ...], InternalEvent] = {}
+        self._revisions: dict[str, int] = {}
+        self._judged: dict[str, int] = {}
+        self._is_waiting = False
+        self._alive_ms = state.alive_ms or clock_ms()
+        self._noted_ms = self._alive_ms
+        self._register_all()
+
+    def due_ms(self) -> int | None:
+        """In how many milliseconds `tick` wants to be called; None while nothing is watched, or an answer is waited for."""
+        if self._is_waiting:
+            return None
+        if self._ready:
+            return 0
+        next_ms = self._heap.next_ms()
+        if next_ms is None:
+            return None
+        return max(0, min(next_ms - self._clock_ms(), ALIVE_MS))
+
+    def tick(self) -> None:
+        """Say what has passed. Cheap when nothing has."""
+        now_ms = self._clock_ms()
+        if self._is_waiting:
+            return
+        if len(self._heap) == 0 and not self._ready:
+            self._alive_ms = now_ms
+            return
+        if abs(now_ms - self._alive_ms) > BLIND_MS_MIN:
+            blind = blind_notice(self._state, self._alive_ms, now_ms)
+            self._alive_ms = now_ms
+            self._say([blind], [])
+            return
+        self._alive_ms = now_ms
+        if now_ms - self._noted_ms >= ALIVE_MS or now_ms < self._noted_ms:
+            self._noted_ms = now_ms
+            self._note_alive(now_ms)
+        next_ms = self._heap.next_ms()
+        if self._ready or (next_ms is not None and next_ms <= now_ms):
+            self._pass(now_ms)
+
+    def register(self, changes: Changes) -> None:
+        """
+        Take note of what has changed. Called before a flush, and after every batch of events that the ticker has said.
+
+        Args:
+            changes: Of the state, not yet flushed.
+        """
+        if len(self._heap) == 0:
+            self._alive_ms = self._clock_ms()
+        state, heap = self._state, self._heap
+        checks = state.checks
+        for job in changes.jobs:
+            if job.ended_ms is None:
+                if checks and job.task in checks:
+                    self._add_ready(ended_conditions(state, job))
+                    heap.put("job", job.job_id, job_deadline_ms(state, job))
+                elif ("job", job.job_id) not in heap:
+                    heap.put("job", job.job_id, job_deadline_ms(state, job))
+        for task in changes.checks:
+            if task in checks:
+                self._register_check(checks[task])
+        for alert in changes.alerts:
+            if alert.resolved_ms is None:
+                heap.put("alert", alert.alert_id, alert_deadline_ms(alert))
+        for group in changes.groups.values():
+            heap.put("group", group.key, group.due_ms)
+        if changes.is_watch_dirty:
+            self._register_watch()
+
+    def _register_all(self) -> None:
+        state, heap = self._state, self._heap
+        for job in state.jobs.values():
+            heap.put("job", job.job_id, job_deadline_ms(state, job))
+        for check in state.checks.values():
+            self._judged[check.task] = max(check.judged_ends, check.ends - 1)
+            self._register_check(check)
+        for alert in state.open_by_id.values():
+            heap.put("alert", alert.alert_id, alert_deadline_ms(alert))
+        for group in state.groups.values():
+            heap.put("group", group.key, group.due_ms)
+        self._register_watch()
+
+    def _register_watch(self) -> None:
+        state, heap = self._state, self._heap
+        for job_id, due_ms in state.unconfirmed.items():
+            heap.put("unconfirmed", job_id, due_ms)
+        for silence in state.silences.values():
+            heap.put("silence", silence.silence_id, silence.ends_ms)
+        for window in state.maintenance.values():
+            heap.put("maintenance", window.maintenance_id, window_ms(state, window, self._clock_ms()))
+
+    def _register_check(self, check: Check) -> None:
+        state, heap = self._state, self._heap
+        if self._revisions.get(check.task) != check.revision:
+            self._revisions[check.task] = check.revision
+            planned = slot_plan(check)
+            self._add_ready([] if planned is None else [planned])
+            for job_id in check.runs:
+                job = state.jobs.get(job_id)
+                if job is not None:
+                    heap.put("job", job_id, job_deadline_ms(state, job))
+        heap.put("check", check.task, check_deadline_ms(state, check))
+        judged = self._judged.get(check.task, check.judged_ends)
+        if check.ends > judged:
+            self._judged[check.task] = check.ends
+            self._add_ready(judged_runs(state, check, judged))
+
+    def _pass(self, now_ms: int) -> None:
+        events = list(self._ready.values())
+        self._ready.clear()
+        subjects: list[Subject] = []
+        for subject in self._heap.take(now_ms, TICK_EVENTS_MAX):
+            found = self._findings(subject, now_ms)
+            if found:
+                events += found
+                subjects.append(subject)
+            else:
+                self._put_again(subject, now_ms)
+        if events:
+            self._say(events, subjects)
+
+    def _say(self, events: list[InternalEvent], subjects: list[Subject]) -> None:
+        self._is_waiting = True
+        self._submit(events, lambda is_stored: self._heard(events, subjects, is_stored))
+
+    def _heard(self, events: list[InternalEvent], subjects: list[Subject], is_stored: bool) -> None:
+        """The events were applied, or could not be stored: look at their subjects anew."""
+        self._is_waiting = False
+        if not is_stored:
+            due = {name for _, name in subjects}
+            self._add_ready([event for event in events if getattr(event, "subject", None) not in due])
+        now_ms = self._clock_ms()
+        for subject in subjects:
+            self._put_again(subject, now_ms)
+        self.register(self._state.changes)
+
+    def _add_ready(self, events: list[InternalEvent]) -> None:
+        """Events that can be said without waiting; the same one twice is one."""
+        for event in events:
+            names = (getattr(event, name, "") for name in ("task", "subject", "rule"))
+            self._ready[(type(event).__name__, *map(str, names))] = event
+
+    def _put_again(self, subject: Subject, now_ms: int) -> None:
+        """Look at a subject again at its next deadline; not at once, where that has passed and was said."""
+        due_ms = self._deadline_ms(subject)
+        if due_ms is not None:
+            self._heap.put(*subject, due_ms if due_ms > now_ms else now_ms + AGAIN_MS)
+
+    def _deadline_ms(self, subject: Subject) -> int | None:
+        """The current deadline of a subject, worked out anew; None for one that has none any more."""
+        state, (kind, name) = self._state, subject
+        match kind:
+            case "job":
+                job = state.jobs.get(name)
+                return None if job is None else job_deadline_ms(state, job)
+            case "unconfirmed":
+                return state.unconfirmed.get(name)
+            case "check":
+                check = state.checks.get(name)
+                return None if check is None else check_deadline_ms(state, check)
+            case "alert":
+                alert = state.open_by_id.get(name)
+                return None if alert is None else alert_deadline_ms(alert)
+            case "group":
+                group = state.groups.get(name)
+                return None if group is None else group.due_ms
+            case "silence":
+                silence = state.silences.get(name)
+                return None if silence is None else silence.ends_ms
+            case _:
+                window = state.maintenance.get(name)
+                return None if window is None else window_ms(state, window, self._clock_ms())
+
+    def _findings(self, subject: Subject, now_ms: int) -> list[InternalEvent]:
+        """What there is to say of a subject whose deadline may have passed."""
+        state, (kind, name) = self._state, subject
+        found: InternalEvent | None = None
+        match kind:
+            case "job":
+                job: Job | None = state.jobs.get(name)
+                return [] if job is None else job_findings(state, job, now_ms)
+            case "unconfirmed":
+                found = unconfirmed_finding(state, name, now_ms)
+            case "check" if name in state.checks:
+                found = check_finding(state, state.checks[name], now_ms)
+            case "alert" if name in state.open_by_id:
+                found = alert_finding(state.open_by_id[name], now_ms)
+            case "group":
+                found = group_finding(state, name, now_ms)
+            case "silence" if name in state.silences and state.silences[name].ends_ms <= now_ms:
+                found = SilenceEnded(silence_id=name, author=CLOCK)
+            case "maintenance" if name in state.maintenance:
+                window = state.maintenance[name]
+                starts_ms = window_ms(state, window, now_ms)
+                if starts_ms is not None and starts_ms <= now_ms:
+                    found = window_silence(window, starts_ms)
+        return [] if found is None else [found]
