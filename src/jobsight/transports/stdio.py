@@ -80,6 +80,7 @@ class StdioNode:
         self._output_fd = output_fd
         self._is_stopping = False
         self._is_output_gone = False
+        self._output_fault = ""
 
     def serve(self) -> None:
         """
@@ -115,7 +116,8 @@ class StdioNode:
         if self._writer.broken is not None:
             raise self._writer.broken
         if self._is_output_gone:
-            raise OutputGone("stdout is gone: what was read is stored, but its replies could not be written")
+            what = self._output_fault or "stdout is gone"
+            raise OutputGone(f"{what}: what was read is stored, but its replies could not be written")
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: stop reading, then end in good order; a second signal ends at once."""
@@ -154,4 +156,4 @@ class StdioNode:
             except OSError as error:
                 self._is_output_gone = True
                 if error.errno != errno.EPIPE:
-                    self._complain(f"stdout cannot be written: {error.strerror}")
+                    self._output_fault = f"stdout cannot be written ({error.strerror})"
