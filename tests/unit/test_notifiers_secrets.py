@@ -130,6 +130,8 @@ BAD_TABLES = [
     {"type": "webhook", "url": "https://a.example/", "headers": {"X": "s3cr3t-s3cr3t\n"}},
     {"type": "webhook", "url": "https://a.example/", "headers": {"X Y": "s3cr3t-s3cr3t"}},
     {"type": "webhook", "url": "https://a.example/", "proxy": "nonsense://s3cr3t-s3cr3t@p"},
+    {"type": "webhook", "url": "https://a.example/", "secret": "whsec_s3cr3t-s3cr3t"},
+    {"type": "webhook", "url": "https://a.example/", "secret": "whsec_"},
     {"type": "slack", "url": "https://a.example/", "format": "s3cr3t-s3cr3t"},
     {"type": "smtp", "to": ["a@b.example"], "port": "s3cr3t-s3cr3t"},
     {"type": "smtp", "to": ["a@b.example"], "host": "mail.example.org", "password": "s3cr3t-s3cr3t"},

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import field
 
+from jobsight.errors import ConfigError
 from jobsight.notifiers.base import Making, Notification, delivery_key
 from jobsight.notifiers.http_channel import HttpNotifier, checked_headers, checked_url
 from jobsight.notifiers.masking import Secret
@@ -40,6 +41,9 @@ def make(settings: WebhookSettings, making: Making) -> HttpNotifier:
     """A channel that posts each notification as one CloudEvent."""
     checked_url(settings.url, where=f"channels.{making.name}.url")
     checked_headers(settings.headers, where=f"channels.{making.name}.headers")
+
+    if settings.secret is not None:
+        _checked_secret(settings.secret, where=f"channels.{making.name}.secret")
 
     def post_of(notification: Notification, texts: Texts, now_ms: int) -> Post:
         return signed_event(settings, notification, texts, source=making.source, now_ms=now_ms)
@@ -101,8 +105,14 @@ def settings_from_url(url: str) -> dict[str, Any]:
 def _key(secret: Secret) -> bytes:
     value = secret.reveal()
     if value.startswith(SECRET_PREFIX):
-        try:
-            return b64decode(value.removeprefix(SECRET_PREFIX), validate=True)
-        except Base64Error:
-            pass
+        return b64decode(value.removeprefix(SECRET_PREFIX), validate=True)
     return value.encode()
+
+
+def _checked_secret(secret: Secret, *, where: str) -> None:
+    try:
+        is_empty = not _key(secret)
+    except Base64Error:
+        raise ConfigError(f"{where} begins with {SECRET_PREFIX}, but no base64 follows") from None
+    if is_empty:
+        raise ConfigError(f"{where} is empty: anybody could sign with it")
