@@ -10,11 +10,12 @@ import pytest
 from jobsight.core.job import Job
 from jobsight.core.state import State
 from jobsight.core.statistics import pair_for
-from jobsight.view.job_index import FILTER_SEGMENTS, SEGMENT_BITS, StoredHashes, hash_of
+from jobsight.view.job_index import FILTER_SEGMENTS, GENERATION_BITS, SEGMENT_BITS, StoredHashes, hash_of
 from jobsight.view.queries import open_reader
 from jobsight.view.store import View
 
 SEGMENT = 1 << SEGMENT_BITS
+GENERATION = 1 << GENERATION_BITS
 
 
 def grow(view: View, state: State, upto: int, step: int) -> None:
@@ -118,6 +119,28 @@ def test_names_with_the_same_hash_are_told_apart() -> None:
     grow(view, state, 3 * SEGMENT, 20_000)
     assert [1, 2 * SEGMENT] == sorted({job.number for job in view.fetch([one, other], state)})
     assert [one] == [job.job_id for job in view.fetch([one], state)]
+
+
+@pytest.mark.slow
+def test_jobs_are_found_over_the_end_of_a_generation(tmp_path: Path) -> None:
+    """The job with the number 1,048,576 and those around it are found like any others, also after a restart."""
+    view = View.open(tmp_path / "view.db")
+    view.connection.execute("UPDATE applied SET jobs_total = ?", (GENERATION - SEGMENT - 5,))
+    state = view.load_state()
+    for upto in (GENERATION - 1, GENERATION, GENERATION + SEGMENT + 5):
+        grow(view, state, upto, 20_000)
+        asked = [GENERATION - SEGMENT - 4, GENERATION - 1, GENERATION, GENERATION + SEGMENT, GENERATION + SEGMENT + 5]
+        present = [number for number in asked if number <= upto]
+
+        assert present == found(view, asked)
+        view.close()
+        view = View.open(tmp_path / "view.db")
+        state = view.load_state()
+        assert present == found(view, asked)
+        reader = view.reader()
+        assert [number in present for number in asked] == [reader.job(f"job {n}") is not None for n in asked]
+        reader.close()
+    view.close()
 
 
 def _stored_bits(job_id: str) -> tuple[int, int]:

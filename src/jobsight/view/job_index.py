@@ -29,7 +29,7 @@ SEGMENT_BITS: Final = 15
 GENERATION_BITS: Final = 20
 """A generation holds the numbers that are equal above so many bits."""
 
-FILTER_SEGMENTS: Final = 8
+FILTER_SEGMENTS: Final = 4
 """The filter of the open generation is stored each time so many segments are full; a start reads the hashes of the others."""
 
 ASKED_MAX: Final = 65_536
