@@ -95,7 +95,9 @@ class Job:
             usage = reports.clean_usage({**self._stopwatch.usage(), **self._measures})
             self._end("job_completed", {"duration_ms": self._stopwatch.duration_ms(), "resource_usage": usage})
 
-    def fail(self, error: str, message: str | None = None, *, max_retries: int | None = None) -> None:
+    def fail(
+        self, error: str, message: str | None = None, *, max_retries: int | None = None, at_ms: int | None = None
+    ) -> None:
         """
         Report that this try of the job failed. Whether more tries follow is known from `retries` and `max_retries`.
 
@@ -103,6 +105,7 @@ class Job:
             error: In one line; failures are grouped by it.
             message: What helps to understand it: the end of a traceback.
             max_retries: Instead of the job's own.
+            at_ms: When it failed, milliseconds since the epoch; now by default.
         """
         with self._client.shield, self._lock:
             fields: dict[str, Any] = {"error": reports.clean_message(error), "retries": self.retries}
@@ -110,6 +113,8 @@ class Job:
                 fields["message"] = reports.tail_of(message)
             if max_retries is not None:
                 fields["max_retries"] = max_retries
+            if at_ms is not None:
+                fields["at"] = at_ms
             self._end("job_failed", fields)
 
     def end_with(self, error: str | None, duration_ms: float, usage: Mapping[str, float], message: str | None) -> None:
@@ -127,6 +132,12 @@ class Job:
         """Report that the job was stopped on purpose."""
         with self._client.shield, self._lock:
             self._end("job_cancelled", {"reason": reports.clean_message(reason)})
+
+    def abandon(self) -> None:
+        """Say nothing more about this job: somebody else tells its end."""
+        with self._client.shield, self._lock:
+            self._is_over = True
+            self._client.sender.unwatch(self)
 
     def close_with(self, error: BaseException | None) -> None:
         """Report the end that an exception, or its absence, means."""

@@ -1,0 +1,1 @@
+"""Frameworks that report their jobs by themselves: one file each, on the client only."""
