@@ -288,7 +288,10 @@ def _open_source(data: Path) -> Source:
         reader.close()
         log.close()
 
-    return Source(view=reader, log=log, close=close)
+    def log_bytes() -> int:
+        return sum(path.stat().st_size for path in data.glob("log.db*"))
+
+    return Source(view=reader, log=log, log_bytes=log_bytes, close=close)
 
 
 @contextmanager

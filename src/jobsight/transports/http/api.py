@@ -23,7 +23,6 @@ from jobsight.core.state import State
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.answers import answer_of, history
 from jobsight.engine.recent import Recent, TaskFigures
-from jobsight.errors import UsageError
 from jobsight.protocol.refusals import Code, shown
 from jobsight.protocol.validation import job_id_fault
 from jobsight.transports.http import parameters
@@ -277,7 +276,7 @@ def _name_of(cursor: str) -> str:
     except (Error, ValueError):
         kind, name = "", ""
     if kind != "after":
-        raise UsageError("cursor: expected one that a page before has given; leave it out for the first page")
+        raise _bad_cursor()
     return name
 
 
@@ -286,5 +285,10 @@ def _number_of(cursor: str | None) -> int | None:
         return None
     name = _name_of(cursor)
     if not (name.isascii() and name.isdigit()):
-        raise UsageError("cursor: expected one that a page before has given; leave it out for the first page")
+        raise _bad_cursor()
     return int(name)
+
+
+def _bad_cursor() -> HttpRefusal:
+    text = "cursor: expected one that a page before has given; leave it out for the first page"
+    return HttpRefusal(400, Code.MALFORMED_REQUEST, text)

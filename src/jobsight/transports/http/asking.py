@@ -80,10 +80,11 @@ class Viewing(Protocol):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """What one thread reads from: the view, and the log for histories."""
+    """What one thread reads from: the view, and the log for histories. `log_bytes`: what the log takes on the disk."""
 
     view: Viewing
     log: Records
+    log_bytes: Callable[[], int]
     close: Callable[[], None]
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.transports.http.api import Api
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.last_ends import restore_last_ends
+from jobsight.transports.http.live import Live
+from jobsight.transports.http.metrics import Metrics
 from jobsight.transports.http.routes import Endpoint
+from jobsight.transports.http.tail import Tail
 
 
 class ReadingSide:
@@ -27,7 +31,22 @@ class ReadingSide:
         self._writer = writer
         self._asking = Asking(open_source)
         api = Api(state=writer.state, recent=writer.recent, asking=self._asking, clock_ms=clock_ms)
-        self.endpoints: list[Endpoint] = [*api.endpoints()]
+        shown: dict[str, Any] = {
+            "state": writer.state,
+            "recent": writer.recent,
+            "instruments": writer.instruments,
+            "clock_ms": clock_ms,
+        }
+        self._live = Live(**shown)
+        self._tail = Tail(writer.state, writer.instruments)
+        writer.on_applied = self._tail.show
+        metrics = Metrics(**shown, asking=self._asking)
+        self.endpoints: list[Endpoint] = [
+            *api.endpoints(),
+            self._live.endpoint(),
+            self._tail.endpoint(),
+            metrics.endpoint(),
+        ]
 
     async def start(self) -> None:
         """Take over from the view what was known before the start."""
@@ -38,6 +57,8 @@ class ReadingSide:
 
     def stop(self) -> None:
         """End what goes on until somebody ends it."""
+        self._live.stop()
+        self._tail.stop()
 
     def close(self) -> None:
         """Release the files."""
