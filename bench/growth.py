@@ -69,7 +69,8 @@ class LoadedNode:
         start = time.perf_counter()
         self._stdin.write(b'{"type":"get_stats"}\n')
         answer = self._stdout.read(65536)
-        assert answer is not None and answer.endswith(b"\n")
+        assert answer is not None
+        assert answer.endswith(b"\n")
         self.total = json.loads(answer)["total"]
         return time.perf_counter() - start
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.growth import growth
+from bench.peers import peers
 from bench.processes import ROOT, Run, first_core, node_command, run_file
 from bench.steps import steps
 from bench.workload import messages, write_file
@@ -119,6 +120,7 @@ MEASURES: dict[str, Callable[..., Figures]] = {
     "steps": steps,
     "replay": replay,
     "growth": growth,
+    "peers": peers,
 }
 
 BY_DEFAULT = ("write", "round_trip", "steps", "replay")
