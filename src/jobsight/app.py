@@ -23,6 +23,7 @@ from jobsight.engine.admission import ACTIVE_JOBS_MAX
 from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
+from jobsight.engine.ticker import Ticker
 from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import FLUSH_MS, Writer
 from jobsight.errors import DamagedViewError
@@ -232,10 +233,21 @@ def run_node(
             writer.record(
                 [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
             )
-        node = StdioNode(writer, Session(form, complain), waker, complain)
+        node = StdioNode(writer, Session(form, complain), waker, complain, ticker=ticker_of(writer, store.view))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, node.stop)
         node.serve()
+
+
+def ticker_of(writer: Writer, view: ReadModel, clock: Callable[[], int] = clock_ms) -> Ticker:
+    """The ticker of a writer's state: told what each flush is about to store, and handing in what has passed."""
+
+    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        writer.submit_events(events, lambda outcome: done(outcome.failure is None))
+
+    ticker = Ticker(writer.state, submit, clock, view.note_alive)
+    writer.on_flush = ticker.register
+    return ticker
 
 
 def _writer(

@@ -35,7 +35,7 @@ from jobsight.core.events import (
     UpdateWithCheck,
 )
 from jobsight.core.internal import apply_internal as apply_internal
-from jobsight.core.job import COMPLETED, FAILED, NEW, TERMINAL, Job, Kind, next_status
+from jobsight.core.job import COMPLETED, FAILED, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import (
     UNKNOWN_ERROR,
     adopt,
@@ -112,16 +112,9 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
                     job.progress_max = progress
                     job.moved_ms = at_ms
         elif checks:
-            old = job.status
-            _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
-            check = checks.get(job.task or "")
-            if check is not None:
-                applied.alerts += follow(state, check, job, event, old, at_ms)
+            _take_watched(state, job, event, applied, index, at_ms)
         else:
             _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
-            if checks:
-                # This report has defined the first check that there is.
-                _follow_first(state, job, event, applied, at_ms)
     state.changes.events += stop - start
     state.applied_seq = batch.seq
     return applied
@@ -295,10 +288,13 @@ def _close_alert(state: State, job: Job, applied: Applied, at_ms: int) -> None:
     applied.alerts += succeed(state, job, at_ms)
 
 
-def _follow_first(state: State, job: Job, event: AnyReport, applied: Applied, at_ms: int) -> None:
+def _take_watched(state: State, job: Job, event: AnyReport, applied: Applied, index: int, at_ms: int) -> None:
+    """Where something is expected of any task: let its check know what has become of the job."""
+    old = job.status
+    _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
     check = state.checks.get(job.task or "")
     if check is not None:
-        applied.alerts += follow(state, check, job, event, NEW, at_ms)
+        applied.alerts += follow(state, check, job, event, old, at_ms)
 
 
 def _note_late_failure(state: State, job: Job, error: str, retries: int, applied: Applied, at_ms: int) -> None:
@@ -314,10 +310,15 @@ def _note_late_failure(state: State, job: Job, error: str, retries: int, applied
 
 def _on_report_with_check(state: State, job: Job, event: AnyReport, applied: Applied, index: int, at_ms: int) -> None:
     """What is expected of the task stands in the report itself; it holds for this report already."""
+    is_first = not state.checks
     if event.task is not None:
         expected = cast("UpdateWithCheck", event).check
         set_check(state, event.task, expected, Origin.REPORT, event.host or "", job.refs[-1], at_ms)
+    old = job.status
     _HANDLERS[type(event).__mro__[1]](state, job, event, applied, index, at_ms)
+    check = state.checks.get(job.task or "") if is_first else None
+    if check is not None:
+        applied.alerts += follow(state, check, job, event, old, at_ms)
 
 
 _Handler = Callable[[State, Job, AnyReport, Applied, int, int], None]

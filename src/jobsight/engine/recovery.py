@@ -89,6 +89,7 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
     if state.changes.events:
         view.flush(state, head.checksum)
     on_progress(head.seq)
+    state.fresh.clear()  # what waits in the outbox is not news
     return state
 
 

@@ -19,7 +19,8 @@ from msgspec import Struct
 from jobsight.core.alert import Alert
 from jobsight.core.apply import apply, apply_internal
 from jobsight.core.events import AnyReport, Batch, Event, InternalEvent
-from jobsight.core.state import State
+from jobsight.core.outbox import Delivery
+from jobsight.core.state import Changes, State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX, refuse_surplus
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
@@ -97,6 +98,8 @@ class Writer:
         answer: Answers a query from the state.
         wake: Told from the log thread that `settle` has something to do; None stores and settles within `submit`.
         on_alerts: Told, after the commit, which alerts were opened, counted up or resolved.
+        on_deliveries: Told, after the commit, which notifications were decided on; they stand in `state.outbox` as well.
+        on_flush: An attribute; told of the changes that a flush is about to store, however that ends.
         flush_ms: Age of the oldest unflushed event at which the view is brought up to date.
         active_jobs_max: See `admission`.
     """
@@ -111,6 +114,7 @@ class Writer:
         answer: Callable[[AnyQuery], Answer],
         wake: Callable[[], None] | None,
         on_alerts: Callable[[list[Alert]], None] = lambda _: None,
+        on_deliveries: Callable[[list[Delivery]], None] = lambda _: None,
         flush_ms: int = FLUSH_MS,
         active_jobs_max: int = ACTIVE_JOBS_MAX,
     ) -> None:
@@ -123,6 +127,8 @@ class Writer:
         self._answer: Final = answer
         self._wake: Final = wake
         self._on_alerts: Final = on_alerts
+        self._on_deliveries: Final = on_deliveries
+        self.on_flush: Callable[[Changes], None] = lambda _: None
         self._flush_ms: Final = flush_ms
         self._active_jobs_max: Final = active_jobs_max
         self._head: Head = log.head()
@@ -159,6 +165,9 @@ class Writer:
         while self._stored:
             group = self._stored.popleft()
             self._apply_group(group)
+        if self.state.fresh:
+            fresh, self.state.fresh = self.state.fresh, []
+            self._on_deliveries(fresh)
         if self.state.changes.events and self._unflushed_since_ms is None:
             self._unflushed_since_ms = self._clock_ms()
         if self.state.changes.events >= FLUSH_EVENTS:
@@ -185,6 +194,7 @@ class Writer:
 
     def flush(self) -> None:
         """Bring the view up to date. Where that fails, reports are refused before the view lags too far, until it works."""
+        self.on_flush(self.state.changes)
         try:
             self._view.flush(self.state, self._head.checksum)
         except (StorageFullError, StorageError):

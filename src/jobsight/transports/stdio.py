@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from jobsight.engine.ticker import Ticker
 from jobsight.engine.writer import Writer
 from jobsight.errors import StorageError
 from jobsight.protocol.codec import Chunk
@@ -60,6 +61,7 @@ class StdioNode:
         writer: Built with `waker.wake`, or without a log thread.
         session: Reads the input and words the replies.
         complain: Writes one line to stderr.
+        ticker: Sees deadlines pass; None where nothing is watched.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class StdioNode:
         waker: Waker,
         complain: Callable[[str], None],
         *,
+        ticker: Ticker | None = None,
         input_fd: int = 0,
         output_fd: int = 1,
     ) -> None:
@@ -76,6 +79,7 @@ class StdioNode:
         self._session = session
         self._waker = waker
         self._complain = complain
+        self._ticker = ticker
         self._input_fd = input_fd
         self._output_fd = output_fd
         self._is_stopping = False
@@ -102,7 +106,7 @@ class StdioNode:
                 else:
                     poller.unregister(self._input_fd)
                 is_reading = wants_input
-            ready = dict(poller.poll(self._writer.flush_due_ms()))
+            ready = dict(poller.poll(self._due_ms()))
             if self._waker.read_fd in ready:
                 self._waker.drain()
                 self._writer.settle()
@@ -110,6 +114,8 @@ class StdioNode:
                 is_open = self._read()
             if self._writer.flush_due_ms() == 0:
                 self._writer.flush()
+            if self._ticker is not None:
+                self._ticker.tick()
         if not is_open:
             self._submit(self._session.finish())
         self._writer.close()
@@ -127,6 +133,12 @@ class StdioNode:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(74))
         signal.alarm(STOP_SECONDS_MAX)
         self._waker.wake()
+
+    def _due_ms(self) -> int | None:
+        """In how many milliseconds the writer or the ticker wants something; None for never."""
+        flush_ms = self._writer.flush_due_ms()
+        tick_ms = None if self._ticker is None else self._ticker.due_ms()
+        return min((due_ms for due_ms in (flush_ms, tick_ms) if due_ms is not None), default=None)
 
     def _read(self) -> bool:
         """Read once; False at the end of the input."""
