@@ -31,10 +31,11 @@ SEEDS = st.integers(0, 2**64 - 1)
 
 
 def some_blocks(seed: int) -> list[bytes]:
-    """Some lines, each closed by a newline of one kind or another."""
+    """Some messages, each closed by a newline of one kind or another, some of them over several lines."""
     random = Random(seed)
     newline = random.choice([b"\n", b"\n", b"\r\n", b"\n\n"])
-    blocks = [some_line(random) + newline for _ in range(random.randrange(7))]
+    lines = [some_line(random) for _ in range(random.randrange(7))]
+    blocks = [(line.replace(b", ", b",\n") if random.random() < 0.1 else line) + newline for line in lines]
     note(repr(blocks))
     return blocks
 

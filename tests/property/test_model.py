@@ -185,7 +185,7 @@ def test_lost_jobs_are_counted_as_the_model_counts_them(seed: int) -> None:
         if known and random.random() < 0.4:
             job_id = random.choice(known)
             deadline = silence_deadline_ms(applier.state.jobs[job_id], applier.state.silence_ms)
-            applier.tell(DeadlinePassed(job_id=job_id, rule="silence", deadline_ms=deadline or 0))
+            applier.tell(DeadlinePassed(subject_kind="job", subject=job_id, rule="silence", deadline_ms=deadline or 0))
             model.lose(job_id)
         else:
             applier.report(decoded(body))
