@@ -334,7 +334,7 @@ def test_a_job_with_very_many_events_keeps_its_first_and_its_last() -> None:
     view = View.open(None)
     state = view.load_state()
     refs: list[int] = []
-    for size in [1, 3, 60, 63, 64, 65, 1, 500, 700, 5, 2500, 1, 40, 1200, 7, *[1] * 70, 64, 64]:
+    for size in [1, 3, 60, 63, 64, 65, 1, 500, 700, 5, 2500, 1, 40, 1200, 7, *[1] * 70, 64, *[32] * 50]:
         feed(view, state, *[running("chatty", 1 + n % 100) for n in range(size)])
         refs += state.jobs["chatty"].refs
         view.flush(state, b"c")
@@ -344,7 +344,8 @@ def test_a_job_with_very_many_events_keeps_its_first_and_its_last() -> None:
         assert len(refs) == state.jobs["chatty"].events_stored
     pieces = view.connection.execute("SELECT count(*), sum(length(refs)) FROM history").get
 
-    assert pieces < (8, 12_000)
+    assert pieces[0] < 24
+    assert pieces[1] < 12_000
 
 
 def test_names_above_the_limit_are_stored_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
