@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from http_service import DEADLINE_S, EVENTS, NDJSON, Service, chunk, head, jobsight, lines_of, service, until
 
 

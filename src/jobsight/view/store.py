@@ -18,9 +18,11 @@ from jobsight.view.database import connect_writer, storage_errors
 from jobsight.view.history import PIECE_EVENTS
 from jobsight.view.job_index import JobIndex
 from jobsight.view.migrations import migrate, refuse_newer, scripts
+from jobsight.view.ping_urls import load_ping_urls, write_ping_urls
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.rollups import RollupStore
 from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, rows_of
+from jobsight.view.tokens import load_tokens, write_tokens
 from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
 from jobsight.view.words import Words
 
@@ -127,6 +129,8 @@ class View:
             for job in self._jobs(numbers, state):
                 state.jobs[job.job_id] = job
             load_watching(self.connection, state)
+            load_tokens(self.connection, state)
+            load_ping_urls(self.connection, state)
         return state
 
     def applied_checksum(self) -> bytes:
@@ -230,6 +234,8 @@ class View:
         words.write_new(self.connection)
         write(REPLACE_PAIR, [self._pair_row(pair) for pair in changes.pairs])
         write_watching(self.connection, state)
+        write_tokens(self.connection, state)
+        write_ping_urls(self.connection, state)
         self._rollups.merge(changes.rollups)
         counters = state.counters
         self.connection.execute(
