@@ -15,6 +15,9 @@ import pytest
 
 from jobsight.errors import DeliveryError
 from jobsight.notifiers.base import Making
+from jobsight.notifiers.limits import SendLimits
+from jobsight.notifiers.masking import Mask, Secret
+from jobsight.notifiers.outgoing import HttpClient, Post
 from jobsight.notifiers.registry import channel_from_table
 from jobsight.testing.notifiers import NOW_MS, a_notification
 from jobsight.testing.sinks import http_sink, self_signed
@@ -41,6 +44,34 @@ def test_a_certificate_counts_only_by_an_authority_that_is_known(tls: ssl.SSLCon
             return len(sink.received)
 
     assert 1 == asyncio.run(send())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limits", [SendLimits(read_ms=1_000), SendLimits(send_ms=2_000)], ids=["read", "send"])
+@pytest.mark.parametrize("mode", ["slow", "endless"])
+def test_a_status_is_a_yes_whatever_becomes_of_the_body(mode: str, limits: SendLimits) -> None:
+    """A receiver that says 200 has it: sending again because its body never ends would page somebody twice."""
+
+    async def send() -> str:
+        async with http_sink() as sink:
+            sink.mode = mode
+            channel = channel_from_table({"type": "webhook", "url": sink.url("/")}, Making(name="ops", limits=limits))
+            return (await channel.send(a_notification(), now_ms=NOW_MS)).detail
+
+    assert "200" == asyncio.run(send())
+
+
+def test_no_more_of_an_answer_is_read_than_its_limit() -> None:
+    """An answer without end costs 64 KiB, not the memory of the monitor."""
+
+    async def send() -> int:
+        async with http_sink() as sink:
+            sink.mode = "endless"
+            client = HttpClient(mask=Mask([]), limits=SendLimits())
+            answer = await client.send(Post(url=Secret(sink.url("/")), body=b"", headers={}), now_ms=NOW_MS)
+            return len(answer.body)
+
+    assert 64 * 1024 == asyncio.run(send())
 
 
 def test_user_and_password_of_a_url_are_sent_as_a_header() -> None:

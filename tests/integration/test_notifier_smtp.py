@@ -13,7 +13,7 @@ from jobsight.errors import DeliveryError
 from jobsight.notifiers.base import Making, Notifier
 from jobsight.notifiers.limits import SendLimits
 from jobsight.notifiers.registry import channel_from_table
-from jobsight.testing.notifiers import IMPATIENT, NOW_MS, a_notification
+from jobsight.testing.notifiers import NOW_MS, a_notification
 from jobsight.testing.sinks import MailSink, mail_sink, self_signed
 
 
@@ -80,13 +80,14 @@ def test_one_refused_recipient_does_not_cost_the_others_their_mail() -> None:
     assert "gone@b.example was refused: 550 no such user" == problem
 
 
+@pytest.mark.slow
 def test_a_mail_that_was_taken_is_delivered_however_the_server_says_goodbye() -> None:
     """After the server's yes nothing counts any more: a hanging goodbye must not send the mail again."""
 
     async def send() -> MailSink:
         async with mail_sink() as sink:
             sink.answers["QUIT"] = "hang"
-            channel = open_channel(sink, tls="none", limits=IMPATIENT)
+            channel = open_channel(sink, tls="none", limits=SendLimits(read_ms=2_000))
             await channel.send(a_notification(), now_ms=NOW_MS)
             return sink
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -75,6 +75,7 @@ def test_addresses_of_the_house_may_not(address: str) -> None:
 
 
 @given(st.ip_addresses(v=4))
+@settings(max_examples=30)
 def test_an_ipv4_address_is_judged_alike_inside_of_ipv6(address: object) -> None:
     """No way of writing an address gets around the guard."""
     assert is_public(str(address)) == is_public(f"::ffff:{address}")
@@ -193,6 +194,7 @@ def test_a_template_with_a_mistake_of_grammar_is_refused_at_start(template: str)
 
 
 @given(st.text(max_size=200))
+@settings(max_examples=30)
 def test_templated_words_are_harmless_and_bounded(text: str) -> None:
     """A template shows values of jobs; what comes out is as harmless as our own words."""
     templates = Templates(where="c", title="{{ n.title }}\n{{ n.error }}", text="{{ n.error }}" * 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -143,6 +143,7 @@ def test_nothing_known_is_still_a_text() -> None:
 
 
 @given(ANY_TEXT)
+@settings(max_examples=30)
 def test_words_never_fail(text: str) -> None:
     """Plain words are the last resort: no text and no time makes them raise or grow without bound."""
     notification = replace(a_hostile_notification(text), opened_ms=10**30, downtime_ms=-(10**30), resolved_ms=-(10**30))
@@ -152,6 +153,7 @@ def test_words_never_fail(text: str) -> None:
 
 
 @given(ANY_TEXT)
+@settings(max_examples=30)
 def test_a_cleaned_notification_is_harmless_everywhere(text: str) -> None:
     """A channel that forgets to clean a field cannot do harm with it."""
     one = cleaned(replace(a_hostile_notification(text), dedup_key=text))

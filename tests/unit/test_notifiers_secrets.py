@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobsight.errors import ConfigError
@@ -24,6 +24,7 @@ ENVIRONMENT = {"HOOK": "https://hooks.example.org/abc", "EMPTY": ""}
 
 
 @given(SECRETS, st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=30)
 def test_a_secret_is_hidden_in_every_form(secret: str, before: str, after: str) -> None:
     """As it is, percent-encoded, in base64, in JSON, as Python shows it: no form of a secret leaves the channel."""
     mask = Mask([Secret(secret)])
@@ -41,6 +42,7 @@ def test_a_secret_is_hidden_in_every_form(secret: str, before: str, after: str) 
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=8, max_size=30))
+@settings(max_examples=30)
 def test_every_part_of_a_secret_url_is_hidden(part: str) -> None:
     """User, password, path and query of a channel's URL are secrets, alone as well; its host is not."""
     url = f"https://{part}u:{part}p@hooks.example.org/x/{part}s?token={part}q"
@@ -53,15 +55,15 @@ def test_every_part_of_a_secret_url_is_hidden(part: str) -> None:
 
 def test_a_secret_shows_itself_to_nobody_by_accident() -> None:
     """Printed, formatted, or inside of settings, a secret is three stars."""
-    settings = settings_from(
+    made = settings_from(
         WebhookSettings,
         {"url": "https://a.example/hidden", "headers": {"Authorization": "hidden"}, "secret": "hidden"},
         where="channels.ops",
     )
 
-    assert "hidden" not in f"{settings} {settings!r} {settings.secret} {settings.secret!s:>9}"
-    assert "hidden" == (settings.secret or Secret("")).reveal()
-    assert settings.secret == Secret("hidden")
+    assert "hidden" not in f"{made} {made!r} {made.secret} {made.secret!s:>9}"
+    assert "hidden" == (made.secret or Secret("")).reveal()
+    assert made.secret == Secret("hidden")
     assert 1 == len({Secret("a"), Secret("a")})
 
 

@@ -19,6 +19,7 @@ from jobsight.notifiers.templates import Texts
 
 ADDRESS_CHARACTERS_MAX: Final = 254
 SUBJECT_CHARACTERS_MAX: Final = 200
+READABLE_CHARACTERS_MAX: Final = 16 * 1024
 
 _ATOM: Final = re.compile(r"[^A-Za-z0-9.-]")
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
@@ -47,9 +48,9 @@ def mail_of(notification: Notification, texts: Texts, *, sender: str, recipients
     # No holiday note answers an alert. Source: RFC 3834.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail.set_content(texts.text + "\n", cte="quoted-printable")
+    mail.set_content(texts.text + "\n", cte=_encoding(texts.text))
     if texts.html is not None:
-        mail.add_alternative(texts.html, subtype="html", cte="quoted-printable")
+        mail.add_alternative(texts.html, subtype="html", cte=_encoding(texts.html))
     return mail
 
 
@@ -72,6 +73,11 @@ def checked_address(address: str, *, where: str) -> str:
     except (MessageError, ValueError, IndexError):
         pass
     raise ConfigError(f"{where} has {one_line(address, 80)!r}, which is no mail address like ana@example.org")
+
+
+def _encoding(text: str) -> str:
+    """Short texts stay readable in the source of a mail; long ones would take Python a noticeable time."""
+    return "quoted-printable" if len(text) <= READABLE_CHARACTERS_MAX else "base64"
 
 
 def _date(at_ms: int) -> str:

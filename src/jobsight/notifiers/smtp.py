@@ -20,7 +20,7 @@ from jobsight.notifiers.mail import checked_address, mail_of
 from jobsight.notifiers.masking import Mask, Secret
 from jobsight.notifiers.outgoing import UNKNOWN_HOST, tls_context
 from jobsight.notifiers.settings import ChannelSettings, secrets_in
-from jobsight.notifiers.templates import Templates, texts_of
+from jobsight.notifiers.templates import Templates, Texts, texts_of
 from jobsight.notifiers.threads import in_thread
 
 RECIPIENTS_MAX: Final = 50
@@ -81,12 +81,11 @@ class Smtp:
         """Send one mail; the server's 250 after the text is the answer."""
         notification = cleaned(notification)
         texts = await texts_of(self._templates, notification, with_html=True)
-        mail = mail_of(notification, texts, sender=self._sender, recipients=self._recipients)
         conversation = _Conversation(self._server, self._limits)
         self._open.add(conversation)
         try:
             async with asyncio.timeout(self._limits.send_ms / 1000):
-                await in_thread(conversation.run, self._sender, self._recipients, mail.as_bytes())
+                await in_thread(self._hand_over, notification, texts, conversation)
         except TimeoutError:
             if not conversation.is_accepted:
                 raise DeliveryError("the server took too long to answer", retry_after_ms=0) from None
@@ -97,6 +96,10 @@ class Smtp:
             self._open.discard(conversation)
         problems = [texts.problem or "", self._refused(conversation.refused)]
         return Receipt(detail="250", problem="; ".join(filter(None, problems)) or None)
+
+    def _hand_over(self, notification: Notification, texts: Texts, conversation: _Conversation) -> None:
+        mail = mail_of(notification, texts, sender=self._sender, recipients=self._recipients)
+        conversation.run(self._sender, self._recipients, mail.as_bytes())
 
     async def close(self) -> None:
         """Break off what is still under way."""

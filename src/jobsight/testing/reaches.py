@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from jobsight.notifiers.registry import KINDS
-from jobsight.testing.sinks import HttpSink, MailSink, closed_port, http_sink, mail_sink, self_signed
+from jobsight.testing.sinks import HttpSink, MailSink, closed_port, http_sink, mail_sink, shared_self_signed
 
 SECRET: Final = "s3cr3t/Zx9+Qv7"
 """Stands in every setting that is a secret; percent-encoding changes it, and URLs hold it."""
@@ -88,7 +88,7 @@ def reach_of(name: str) -> ReachOf:
 
 @asynccontextmanager
 async def _http(name: str, folder: Path) -> AsyncIterator[Reach]:
-    tls = await asyncio.to_thread(self_signed, folder)
+    tls = await asyncio.to_thread(shared_self_signed)
     async with http_sink() as sink, http_sink(tls=tls) as untrusted:
         path = f"/{ENCODED}"
         faults = {**_http_faults(sink), "refused": Fault(settings={"url": f"http://127.0.0.1:{closed_port()}{path}"})}
@@ -158,7 +158,7 @@ def _http_arrival(sink: HttpSink, place: int) -> Arrival:
 
 @asynccontextmanager
 async def _smtp(folder: Path) -> AsyncIterator[Reach]:
-    tls = await asyncio.to_thread(self_signed, folder)
+    tls = await asyncio.to_thread(shared_self_signed)
     async with mail_sink(has_login=True) as sink, mail_sink(tls=tls) as untrusted, http_sink() as mute:
         mute.mode = "hang"
         table = {

@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as default_policy
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -151,6 +153,13 @@ def self_signed(folder: Path) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return context
+
+
+@cache
+def shared_self_signed() -> ssl.SSLContext | None:
+    """The same, made once a process, where the certificate itself is not needed."""
+    with TemporaryDirectory() as folder:
+        return self_signed(Path(folder))
 
 
 def closed_port() -> int:
