@@ -1,20 +1,19 @@
 """
-A monitor for the client's tests: a real node behind a small HTTP server, with faults on demand.
-
-As a program it runs in a process of its own, to be killed: what it accepted stands in its folder, and is there again
-after the next start. Within the test's process it takes faults, and shows what it was sent.
+Monitors for the client's tests: the service itself in a process that can be killed, and a real node behind a small HTTP
+server in the test's own process, which takes faults on demand and shows what it was sent.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -213,7 +212,11 @@ def waits_for(event: threading.Event) -> Fault:
 def reports_in(folder: Path) -> list[dict[str, Any]]:
     """The bodies that a monitor accepted into its folder, in order, without what it knows for a repetition."""
     file = folder / ACCEPTED
-    messages = [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+    return without_repetitions(json.loads(line) for line in (file.read_bytes().splitlines() if file.exists() else []))
+
+
+def without_repetitions(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The bodies of messages; one that equals its job's last one, sender and all, is a repetition."""
     last: dict[str, Any] = {}
     bodies = []
     for message in messages:
@@ -225,32 +228,37 @@ def reports_in(folder: Path) -> list[dict[str, Any]]:
 
 
 class MonitorProcess:
-    """A monitor in a process of its own. It keeps its port and folder when it is started again."""
+    """The service itself, `jobsight serve`, in a process of its own. It keeps its port and folder when it is started again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = 0
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        command = [sys.executable, __file__, str(self.folder), str(self.port)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], START_S)
-        assert ready, "the monitor does not start"
-        self.port = int(self._process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}"
+        where = ["--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]
+        command = [sys.executable, "-m", "jobsight", "serve", *where]
+        self._process = subprocess.Popen(command, cwd=self.folder, env=environment(), stderr=subprocess.PIPE)
+        assert self._process.stderr is not None
+        said = b""
+        while not said.startswith(b"jobsight: listening on "):
+            ready, _, _ = select.select([self._process.stderr], [], [], START_S)
+            assert ready, "the monitor does not start"
+            said = self._process.stderr.readline()
+            assert said, "the monitor ends"
+        self.url = said.split()[-1].decode()
+        self.port = int(self.url.rpartition(":")[2])
 
     def kill(self) -> None:
         """Kill it as a power cut would."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                assert pipe is not None
-                pipe.close()
+            assert self._process.stderr is not None
+            self._process.stderr.close()
             self._process = None
 
     def stop_answering(self) -> None:
@@ -259,17 +267,22 @@ class MonitorProcess:
         self._process.send_signal(signal.SIGSTOP)
 
     def reports(self) -> list[dict[str, Any]]:
-        """As those of `Monitor`."""
-        return reports_in(self.folder)
+        """The bodies in its log, in order, without what it knows for a repetition."""
+        events = [json.loads(line) for line in self._ask("log", "cat").splitlines()]
+        return without_repetitions(event["message"] for event in events if event["kind"] == "reports")
+
+    def stats(self) -> dict[str, Any]:
+        """What `get_stats` answers."""
+        stats: dict[str, Any] = json.loads(self._ask("stats", "--json"))
+        return stats
+
+    def _ask(self, *command: str) -> str:
+        line = [sys.executable, "-m", "jobsight", *command, "--data", str(self.folder / "data")]
+        return subprocess.run(
+            line, env=environment(), check=True, capture_output=True, text=True, timeout=START_S
+        ).stdout
 
 
-def main() -> None:
-    """Listen until stdin ends; the port stands on stdout."""
-    monitor = Monitor(Path(sys.argv[1]), int(sys.argv[2]))
-    sys.stdout.write(f"{monitor.port}\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()
+def environment(**further: str) -> dict[str, str]:
+    """The environment of a process, without settings of this machine's user."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith("JOBSIGHT_")}, **further}

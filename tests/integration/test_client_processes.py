@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.client_monitor import Monitor, MonitorProcess
+from integration.client_monitor import MonitorProcess, environment
 
 import jobsight
 from jobsight.client.settings import Settings
@@ -30,16 +29,16 @@ def monitor(tmp_path: Path) -> Iterator[MonitorProcess]:
     one.kill()
 
 
-def environment(url: str, tmp_path: Path) -> dict[str, str]:
-    """The settings of a program."""
-    return {**os.environ, "JOBSIGHT_SERVER": url, "JOBSIGHT_SPOOL": str(tmp_path / "spool")}
+def settings_for(url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a program."""
+    return environment(JOBSIGHT_SERVER=url, JOBSIGHT_SPOOL=str(tmp_path / "spool"))
 
 
 def begin(code: str, url: str, tmp_path: Path) -> subprocess.Popen[str]:
     """Start a program that reports."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env=environment(url, tmp_path),
+        env=settings_for(url, tmp_path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -258,7 +257,7 @@ def test_children_of_multiprocessing_send_before_they_end(monitor: MonitorProces
         )
     )
     subprocess.run(
-        [sys.executable, str(tmp_path / "work.py")], env=environment(monitor.url, tmp_path), check=True, timeout=SOON_S
+        [sys.executable, str(tmp_path / "work.py")], env=settings_for(monitor.url, tmp_path), check=True, timeout=SOON_S
     )
 
     assert Counter({"t0": 2, "t1": 2, "t2": 2}) == Counter(body["task"] for body in monitor.reports())
@@ -309,14 +308,12 @@ def test_many_programs_and_a_monitor_that_dies_again_and_again(tmp_path: Path) -
         _, err = program.communicate(timeout=SOON_S)
         assert (0, "") == (program.returncode, err)
     send_what_waits(monitor.url, tmp_path)
-    monitor.kill()
     jobs: dict[str, list[str]] = {}
     for body in monitor.reports()[:-1]:
         jobs.setdefault(body["job_id"], []).append(body["type"])
-    counted = Monitor(tmp_path / "monitor")
-    stats = counted.stats()
-    counted.stop()
+    stats = monitor.stats()
 
     assert 400 == len(jobs)
     assert [] == [one for one in jobs.values() if one != ["update_status", "update_status", "job_completed"]]
     assert 400 == stats["completed"]
+    monitor.kill()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.client_monitor import Monitor, MonitorProcess
+from integration.client_monitor import Monitor, MonitorProcess, environment
 
 import jobsight
 from jobsight.client.settings import Settings
@@ -36,7 +36,7 @@ def monitor(tmp_path: Path) -> Iterator[Monitor]:
 @pytest.fixture
 def env(tmp_path: Path, monitor: Monitor) -> dict[str, str]:
     """The settings of a command."""
-    return {**os.environ, "JOBSIGHT_SERVER": monitor.url, "JOBSIGHT_SPOOL": str(tmp_path / "spool")}
+    return environment(JOBSIGHT_SERVER=monitor.url, JOBSIGHT_SPOOL=str(tmp_path / "spool"))
 
 
 def wrapped(*command: str, options: tuple[str, ...] = ()) -> list[str]:
@@ -64,8 +64,9 @@ def begin(command: list[str], env: dict[str, str], ready: bytes = b"ready\n") ->
 
 
 def close(program: subprocess.Popen[bytes]) -> None:
-    """Wait for its end."""
-    program.communicate(timeout=SOON_S)
+    """Wait for its end; its input stays open until then."""
+    program.wait(SOON_S)
+    program.communicate()
 
 
 # ------------------------------------------------------------------------------------------------------ what is told
@@ -410,7 +411,7 @@ def mortal(tmp_path: Path) -> Iterator[MonitorProcess]:
 
 def settings_for(url: str, tmp_path: Path) -> dict[str, str]:
     """The settings of a command."""
-    return {**os.environ, "JOBSIGHT_SERVER": url, "JOBSIGHT_SPOOL": str(tmp_path / "spool")}
+    return environment(JOBSIGHT_SERVER=url, JOBSIGHT_SPOOL=str(tmp_path / "spool"))
 
 
 def send_what_waits(url: str, tmp_path: Path) -> None:
