@@ -267,6 +267,7 @@ def test_a_flush_that_was_interrupted_anywhere_can_be_tried_again() -> None:
         assert twin.fetch(names, twin.load_state()) == view.fetch(names, view.load_state())
         assert twin.reader().rollup_sum(0) == view.reader().rollup_sum(0)
         assert twin.reader().alerts() == view.reader().alerts()
+        assert twin.reader().list_jobs() == view.reader().list_jobs()
 
     assert interrupted > 20
 
