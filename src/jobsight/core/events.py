@@ -291,6 +291,27 @@ class TokenRevoked(Internal, frozen=True, kw_only=True, gc=False, tag="token_rev
     author: str
 
 
+class PingUrlCreated(Internal, frozen=True, kw_only=True, gc=False, tag="ping_url_created"):
+    """
+    A ping URL was made by `author`; `secret` is the UUID or the ping key in its path.
+
+    `task`: whose jobs its pings are; None for a ping key, whose URLs name the task themselves.
+    """
+
+    ping_id: str
+    secret: str
+    task: str | None = None
+    note: str = ""
+    author: str
+
+
+class PingUrlRevoked(Internal, frozen=True, kw_only=True, gc=False, tag="ping_url_revoked"):
+    """A ping URL was taken back by `author`."""
+
+    ping_id: str
+    author: str
+
+
 AnyReport = StatusUpdate | JobCompleted | JobFailed | Heartbeat | JobCancelled
 InternalEvent = (
     DeadlinePassed
@@ -310,6 +331,8 @@ InternalEvent = (
     | SettingsChanged
     | TokenCreated
     | TokenRevoked
+    | PingUrlCreated
+    | PingUrlRevoked
 )
 Event = AnyReport | InternalEvent
 

@@ -21,6 +21,8 @@ from jobsight.core.events import (
     InternalEvent,
     MaintenanceSet,
     MonitorBlind,
+    PingUrlCreated,
+    PingUrlRevoked,
     RoutingSet,
     RunsJudged,
     SettingsChanged,
@@ -33,6 +35,7 @@ from jobsight.core.events import (
 from jobsight.core.gaps import GAPS_KEPT, Gap
 from jobsight.core.notifying import announce_again, forget_channels
 from jobsight.core.outbox import DeliveryState
+from jobsight.core.pings import create_ping_url, revoke_ping_url
 from jobsight.core.routing import Routing
 from jobsight.core.rules import BLIND, OVERDUE
 from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, Maintenance, Silence
@@ -54,6 +57,10 @@ def apply_internal(state: State, batch: Batch) -> Applied:
                 _create_token(state, event, at_ms)
             case TokenRevoked():
                 _revoke_token(state, event, at_ms)
+            case PingUrlCreated():
+                create_ping_url(state, event, at_ms)
+            case PingUrlRevoked():
+                revoke_ping_url(state, event, at_ms)
             case SettingsChanged():
                 state.retries_max = event.max_retries
                 state.silence_ms = event.silence_ms

@@ -11,6 +11,7 @@ from jobsight.core.groups import ChannelPace, Group
 from jobsight.core.job import Job
 from jobsight.core.limits import SILENCE_MS
 from jobsight.core.outbox import Delivery, DeliveryState
+from jobsight.core.ping_urls import PingUrl
 from jobsight.core.rollup import Rollup, RollupKey
 from jobsight.core.routing import Routing
 from jobsight.core.silences import Maintenance, Silence
@@ -31,6 +32,7 @@ class Changes(Struct, kw_only=True):
     alerts: list[Alert] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     rollups: dict[RollupKey, Rollup] = field(default_factory=dict)
+    ping_urls: dict[str, PingUrl] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
@@ -52,6 +54,7 @@ class State(Struct, kw_only=True):
         retries_max: The node's retry limit, as the log says; None for none.
         silence_ms: After so long without a word an active job is called lost, quietly.
         tokens: By token_id: every token that was ever created, the revoked ones too.
+        ping_urls: By ping_id, the revoked ones too; `ping_secrets`: by secret, those that are good.
         checks: By task.
         unconfirmed: Jobs that say by a status word that they failed -> when that raises an alert, ms UTC, at the earliest.
         gaps: Times in which the monitor was blind, in their order.
@@ -75,6 +78,8 @@ class State(Struct, kw_only=True):
     retries_max: int | None = None
     silence_ms: int = SILENCE_MS
     tokens: dict[str, Token] = field(default_factory=dict)
+    ping_urls: dict[str, PingUrl] = field(default_factory=dict)
+    ping_secrets: dict[str, PingUrl] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
     unconfirmed: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)

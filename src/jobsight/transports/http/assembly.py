@@ -21,6 +21,8 @@ from jobsight.transports.http.ingest import Ingest
 from jobsight.transports.http.journal import Journal
 from jobsight.transports.http.openapi import openapi_endpoint
 from jobsight.transports.http.peers import Peers, is_loopback
+from jobsight.transports.http.ping_url_api import ping_url_endpoints
+from jobsight.transports.http.pings import Pings
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.reading_side import ReadingSide
 from jobsight.transports.http.server import Listener, Service
@@ -72,25 +74,29 @@ def build_service(
     """
     tokens = TokenRegistry(writer.state)
     journal = Journal()
-    access = Access(
-        tokens=tokens,
-        peers=Peers([ip_network(network) for network in options.trusted_proxies]),
-        rate=RateLimit(options.requests_per_second),
-        is_open_to_all=options.insecure_no_auth,
-        is_on_loopback=is_loopback(options.host),
-        clock_ms=clock_ms,
-    )
+    peers = Peers([ip_network(network) for network in options.trusted_proxies])
+    access = _access(options, tokens, peers, clock_ms)
     ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
+    pings = Pings(
+        writer,
+        peers=peers,
+        rate=RateLimit(options.requests_per_second),
+        clock_ms=clock_ms,
+        inflated_bytes_max=options.inflated_bytes,
+    )
     reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms)
     endpoints = [
         *health_endpoints(writer.why_not_ready),
         *token_endpoints(writer, tokens, clock_ms),
+        *ping_url_endpoints(writer, pings.last_ping_ms),
         *reading.endpoints,
     ]
     endpoints.append(openapi_endpoint([EVENTS, *endpoints]))
     app = Dispatcher(
         access=access,
         ingest=ingest,
+        pings=pings,
+        count_refused=writer.instruments.count_refused,
         endpoints=endpoints,
         log_request=journal.request if options.log_requests else None,
     )
@@ -122,4 +128,15 @@ def _bounds(options: ServiceOptions, *, is_control: bool = False) -> Bounds:
         header_seconds=options.header_seconds,
         idle_seconds=options.idle_seconds,
         is_control=is_control,
+    )
+
+
+def _access(options: ServiceOptions, tokens: TokenRegistry, peers: Peers, clock_ms: Callable[[], int]) -> Access:
+    return Access(
+        tokens=tokens,
+        peers=peers,
+        rate=RateLimit(options.requests_per_second),
+        is_open_to_all=options.insecure_no_auth,
+        is_on_loopback=is_loopback(options.host),
+        clock_ms=clock_ms,
     )

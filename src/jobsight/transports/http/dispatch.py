@@ -9,6 +9,8 @@ from jobsight.core.tokens import TokenScope
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.exchange import Disconnected, Headers, HttpRefusal, Receive, Scope, Send, refuse
 from jobsight.transports.http.ingest import Ingest
+from jobsight.transports.http.ping_paths import PREFIX as PING_PREFIX
+from jobsight.transports.http.pings import Pings
 from jobsight.transports.http.routes import CALLER, Endpoint, build_pages
 
 EVENTS: Final = Endpoint(method="POST", path="/api/v1/events", needs=TokenScope.INGEST, is_changing=True)
@@ -22,6 +24,8 @@ class Dispatcher:
     Args:
         access: Decides who may do what.
         ingest: Answers `EVENTS`.
+        pings: Answers every path below `/ping/`.
+        count_refused: Told why a request was not taken, in a word.
         endpoints: Everything else, see `routes`.
         log_request: Told method, path, status and caller of each request; None tells nobody.
     """
@@ -31,12 +35,16 @@ class Dispatcher:
         *,
         access: Access,
         ingest: Ingest,
+        pings: Pings,
+        count_refused: Callable[[str], None],
         endpoints: Sequence[Endpoint],
         log_request: Callable[[str, str, int, str], None] | None = None,
     ) -> None:
         self.inventory: Final = (EVENTS, *endpoints)
         self._access = access
         self._ingest = ingest
+        self._pings = pings
+        self._count_refused = count_refused
         self._pages = build_pages(endpoints, access)
         self._free = frozenset(one.path for one in endpoints if one.needs is None)
         self._log_request = log_request
@@ -53,9 +61,13 @@ class Dispatcher:
             if path == EVENTS.path and scope["method"] == EVENTS.method:
                 await self._take_events(scope, headers, receive, send)
                 return
+            if path.startswith(PING_PREFIX):
+                await self._pings(scope, headers, receive, send)
+                return
             if path not in self._free:
                 scope[CALLER] = self._access.identify(scope, headers)
         except HttpRefusal as why:
+            self._count_refused(f"http_{why.status}")
             await refuse(send, why)
             return
         except Disconnected:
