@@ -16,6 +16,8 @@ from jobsight.errors import CannotCreateError, ConfigError, InUseError, NoPermis
 CONTROL_NAME: Final = "control.sock"
 """The control socket's name in the data folder."""
 
+SOCKET_PATH_BYTES_MAX: Final = 107
+
 
 def bind_address(host: str, port: int) -> socket.socket:
     """
@@ -109,6 +111,11 @@ def _no_password() -> str:
 
 
 def socket_address(path: Path) -> str:
-    """A path that fits into a socket's address, which holds 107 bytes: a long one is named from the current folder."""
-    text = os.fspath(path)
-    return text if len(os.fsencode(text)) <= 107 else os.path.relpath(text)
+    """
+    A path that fits into a Unix socket's address, which holds 107 bytes: a longer one leads through its open folder.
+
+    The folder then stays open for as long as the process lives.
+    """
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX or not Path("/proc/self/fd").exists():
+        return os.fspath(path)
+    return f"/proc/self/fd/{os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)}/{path.name}"

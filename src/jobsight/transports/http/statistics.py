@@ -15,7 +15,7 @@ from jobsight.protocol.session import Answer
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.exchange import STATUS, HttpRefusal
 from jobsight.transports.http.parameters import StatsParameters
-from jobsight.view.answers import JobAnswer, JobPage
+from jobsight.view.answers import AlertPage, JobAnswer, JobPage
 
 SumKey = tuple[int, str | None]
 """From when, and of which task."""
@@ -115,6 +115,12 @@ class _Fetched:
     ) -> JobPage:
         """Never asked for figures."""
         raise JobsightError("no jobs were read")
+
+    def alerts(
+        self, state: str | None = None, task: str | None = None, *, limit: int = 100, cursor: str | None = None
+    ) -> AlertPage:
+        """Never asked for figures."""
+        raise JobsightError("no alerts were read")
 
 
 class _NoLog:
