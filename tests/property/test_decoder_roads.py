@@ -50,6 +50,7 @@ def readable(chunk: Chunk) -> Any:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=2_000)
 @given(SEEDS)
 def test_both_roads_read_the_same(seed: int) -> None:

@@ -116,6 +116,7 @@ def some_report(random: Random, now_ms: int) -> Body:
     return body
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(st.integers(0, 2**64 - 1))
 def test_random_sequences_are_answered_as_the_model_says(seed: int) -> None:
