@@ -97,6 +97,7 @@ def find_file(named: Path | None, environment: Mapping[str, str], folders: list[
 
 
 def _from_file(file: Path, faults: list[str]) -> Iterator[_Given]:
+    text = ""
     try:
         text = file.read_text(encoding="utf-8")
         tables = tomllib.loads(text)
@@ -104,7 +105,7 @@ def _from_file(file: Path, faults: list[str]) -> Iterator[_Given]:
         faults.append(f"{file}: cannot be read ({error.strerror})")
         return
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        faults.append(_with_line_first(file, str(error)))
+        faults.append(_with_line_first(file, str(error), text.count("\n") + 1))
         return
     lines = _lines_of(text)
     for path, value in _leaves(tables, ()):
@@ -203,8 +204,9 @@ def _nearest(path: str, names: list[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _with_line_first(file: Path, text: str) -> str:
+def _with_line_first(file: Path, text: str, lines: int) -> str:
     """`... (at line 3, column 7)` as `FILE, line 3: ...`, like every other fault."""
+    text = text.replace(" (at end of document)", f" (at line {lines}, column 1)")
     match = re.search(r" \(at line (\d+), column (\d+)\)$", text)
     return f"{file}: {text}" if match is None else f"{file}, line {match[1]}: {text[: match.start()]}"
 
