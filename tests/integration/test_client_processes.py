@@ -75,8 +75,10 @@ A_JOB = """
 """
 
 
-def test_the_client_is_light_to_import() -> None:
-    """Importing it costs under 50 ms, and loads nothing but the standard library."""
+def test_the_client_is_light_to_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing it costs under 50 ms, once it is compiled as every installed package is; it loads only the standard library."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
     code = """
         import sys, time
         began = time.process_time()
@@ -86,7 +88,7 @@ def test_the_client_is_light_to_import() -> None:
         print(took, sorted(name for name in strange if not name.startswith("_")))
         print(sorted(name for name in sys.modules if name.startswith("jobsight") and ".client" not in name))
     """
-    outs = [run(code, "off", Path())[1].split(maxsplit=1) for _ in range(5)]
+    outs = [run(code, "off", tmp_path)[1].split(maxsplit=1) for _ in range(6)]
 
     assert min(float(took) for took, _ in outs) < 0.05
     assert {"[]\n['jobsight']\n"} == {rest for _, rest in outs}

@@ -481,7 +481,8 @@ def test_a_monitor_killed_under_a_running_command_changes_nothing(mortal: Monito
 
 def test_the_wrapper_starts_light(tmp_path: Path) -> None:
     """Cron may start it each minute: it costs under 200 ms of processor time, its client and all."""
-    env = settings_for("http://127.0.0.1:9", tmp_path)
+    env = {**settings_for("http://127.0.0.1:9", tmp_path), "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def cost_s() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
