@@ -28,9 +28,17 @@ JOB_EVENTS = {
     Kind.SILENT: "silent too long",
 }
 ALERT_EVENTS = {
-    AlertKind.FAILED: "a job failed for good",
+    AlertKind.FAILED: "a job failed for good, a rule found something",
     AlertKind.SUCCEEDED: "success",
     AlertKind.SUPERSEDED: "the failure came too late to matter",
+    AlertKind.COUNTED: "a failure below the threshold",
+    AlertKind.ENDED: "the condition holds no more",
+    AlertKind.RETRACTED: "a late report took it back",
+    AlertKind.ACKNOWLEDGED: "acknowledged",
+    AlertKind.LAPSED: "24 hours later",
+    AlertKind.BY_HAND: "resolved by hand",
+    AlertKind.EXPIRED: "nothing more was heard",
+    AlertKind.NOTED: "a notice",
 }
 STATES = {NEW: "(new)", OTHER_WORD: "any other word", AS_REPORTED: "as reported"}
 KEPT = "(stays)"

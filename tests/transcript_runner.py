@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from jobsight.app import open_store
+from jobsight.app import open_store, ticker_of
 from jobsight.core.events import SettingsChanged
 from jobsight.core.state import State
 from jobsight.engine.answers import Answers, Reading
@@ -117,9 +117,13 @@ class Node:
 
     def step(self, passed_ms: int) -> None:
         """Time goes on, and what is due is done."""
-        self.clock.now_ms += passed_ms
-        if self._writer.flush_due_ms() == 0:
-            self._writer.flush()
+        end_ms = self.clock.now_ms + passed_ms
+        while self.clock.now_ms < end_ms:
+            waits = (self._writer.flush_due_ms(), self._ticker.due_ms(), end_ms - self.clock.now_ms)
+            self.clock.now_ms += max(1, min(wait for wait in waits if wait is not None))
+            if self._writer.flush_due_ms() == 0:
+                self._writer.flush()
+            self._ticker.tick()
 
     def restart(self) -> None:
         """End in good order and start again; the connection does not notice."""
@@ -159,6 +163,7 @@ class Node:
             answer=Answers(state, reading, store.log, self.clock).answer,
             wake=None,
         )
+        self._ticker = ticker_of(self._writer, store.view, self.clock)
         if state.retries_max != self._retries_max:
             self._writer.record([SettingsChanged(max_retries=self._retries_max, author="config")])
 

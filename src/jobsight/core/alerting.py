@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from jobsight.core.alert import (
     ACKNOWLEDGED,
     ALERT_TRANSITIONS,
@@ -12,6 +14,7 @@ from jobsight.core.alert import (
     RULE_JOB_FAILED,
     Alert,
     AlertKind,
+    alert_text,
     fingerprint_of,
 )
 from jobsight.core.check import Check
@@ -21,6 +24,9 @@ from jobsight.core.limits import OTHER
 from jobsight.core.notifying import announce, put_notice
 from jobsight.core.rules import SEVERITIES
 from jobsight.core.state import State
+
+TITLE_ERROR_CHARACTERS: Final = 1_024
+"""How much of an error the sentence of an alert repeats."""
 
 
 def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, *, is_told: bool = True) -> Alert:
@@ -44,6 +50,7 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, 
     alert.last_error = error
     alert.last_job_id = job.job_id
     alert.last_retries = retries
+    alert.text = alert_text(retries, error[:TITLE_ERROR_CHARACTERS])
     alert.updated_ms = at_ms
     alert.successes = 0
     if job.alert_id != alert.alert_id:

@@ -19,6 +19,9 @@ from jobsight.errors import ConfigError
 EXPRESSION_CHARACTERS_MAX: Final = 256
 """A longer expression is refused before it is looked at."""
 
+SHOWN_CHARACTERS: Final = 24
+"""How much of it an error text repeats."""
+
 INTERVAL_MS_MIN: Final = 1_000
 """Slots closer to each other than this are no schedule."""
 
@@ -91,8 +94,7 @@ def reader_of(schedule: str, zone: str) -> Callable[[int, int], int | None]:
     """
     if len(schedule) > EXPRESSION_CHARACTERS_MAX:
         raise ScheduleError(
-            f"schedule: expected at most {EXPRESSION_CHARACTERS_MAX} characters, got {len(schedule)}: "
-            f"{schedule[:40]!r} ..."
+            f"schedule {_shown(schedule)}: expected at most {EXPRESSION_CHARACTERS_MAX} characters, got {len(schedule)}"
         )
     text = schedule.strip()
     every = _EVERY.fullmatch(text)
@@ -104,7 +106,7 @@ def reader_of(schedule: str, zone: str) -> Callable[[int, int], int | None]:
 def _interval(span: str, schedule: str) -> Callable[[int, int], int | None]:
     interval_ms = span_ms(span)
     if interval_ms is None or interval_ms < INTERVAL_MS_MIN:
-        raise ScheduleError(f"schedule {schedule!r}: expected `every` and a time of at least 1 s ({SPAN_FORMS})")
+        raise ScheduleError(f"schedule {_shown(schedule)}: expected `every` and a time of at least 1 s ({SPAN_FORMS})")
 
     def find(after_ms: int, anchor_ms: int) -> int:
         return after_ms + interval_ms - (after_ms - anchor_ms) % interval_ms
@@ -116,7 +118,7 @@ def _cron(text: str, schedule: str, zone: str) -> Callable[[int, int], int | Non
     from cronsim import CronSim
 
     if text.startswith("@") and text.lower() not in MACROS:
-        raise ScheduleError(f"schedule {schedule!r}: expected one of {', '.join(MACROS)}")
+        raise ScheduleError(f"schedule {_shown(schedule)}: expected one of {', '.join(MACROS)}")
     expression = MACROS.get(text.lower(), text)
     _refuse_bad_fields(expression, schedule)
     tz = _zone(zone)
@@ -141,7 +143,7 @@ def _refuse_bad_fields(expression: str, schedule: str) -> None:
     fields = expression.split()
     if len(fields) != len(_FIELDS):
         raise ScheduleError(
-            f"schedule {schedule!r}: expected five fields (minute hour day month weekday), a name like @daily, "
+            f"schedule {_shown(schedule)}: expected five fields (minute hour day month weekday), a name like @daily, "
             f"or an interval like `every 15m`; got {len(fields)} fields"
         )
     for index, name in enumerate(_FIELDS):
@@ -150,13 +152,20 @@ def _refuse_bad_fields(expression: str, schedule: str) -> None:
         try:
             CronSim(" ".join(single), start)
         except (CronSimError, ValueError, AssertionError, IndexError, TypeError) as error:
-            raise ScheduleError(f"schedule {schedule!r}: the {name}, {fields[index]!r}, cannot be read") from error
+            raise ScheduleError(
+                f"schedule {_shown(schedule)}: the {name}, {_shown(fields[index])}, cannot be read"
+            ) from error
     try:
         next(CronSim(expression, start))
     except StopIteration:
-        raise ScheduleError(f"schedule {schedule!r}: no such day will come") from None
+        raise ScheduleError(f"schedule {_shown(schedule)}: no such day will come") from None
     except (CronSimError, ValueError, AssertionError, IndexError, TypeError) as error:
-        raise ScheduleError(f"schedule {schedule!r}: no such day exists") from error
+        raise ScheduleError(f"schedule {_shown(schedule)}: no such day exists") from error
+
+
+def _shown(text: str) -> str:
+    """A part of the input as an error text may repeat it."""
+    return repr(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…")
 
 
 @lru_cache(maxsize=64)
@@ -166,4 +175,4 @@ def _zone(name: str):  # type: ignore[no-untyped-def]  # zoneinfo reads files, s
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ScheduleError(f"zone {name[:64]!r}: expected an IANA name like Europe/Berlin or UTC") from error
+        raise ScheduleError(f"zone {_shown(name)}: expected an IANA name like Europe/Berlin or UTC") from error

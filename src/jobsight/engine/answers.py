@@ -13,10 +13,11 @@ from jobsight.core.state import State
 from jobsight.core.statistics import Counters, Totals, mean_ms, totals_of
 from jobsight.errors import JobsightError, UsageError
 from jobsight.logs.base import Record
-from jobsight.protocol.messages import AnyQuery, GetJob, GetStats, Init, ListJobs
+from jobsight.protocol.limits import LIST_LIMIT_MAX
+from jobsight.protocol.messages import AcknowledgeAlert, AnyQuery, GetAlerts, GetJob, GetStats, Init, ListJobs
 from jobsight.protocol.refusals import Code, refusal, shown
 from jobsight.protocol.session import Answer
-from jobsight.view.answers import JobAnswer, JobPage
+from jobsight.view.answers import AlertPage, JobAnswer, JobPage
 from jobsight.view.summary import summary_of
 
 THROUGHPUT_MS: Final = 300_000
@@ -40,6 +41,12 @@ class Reading(Protocol):
         self, *, status: str | None, task: str | None, queue: str | None, limit: int, cursor: str | None
     ) -> JobPage:
         """Jobs that match, the newest first."""
+        ...
+
+    def alerts(
+        self, state: str | None = None, task: str | None = None, *, limit: int = 100, cursor: str | None = None
+    ) -> AlertPage:
+        """Alerts, the newest episode first."""
         ...
 
     def rollup_sum(self, since_ms: int, until_ms: int | None = None, task: str | None = None) -> Rollup:
@@ -82,6 +89,10 @@ class Answers:
                     return self._job(query)
                 case ListJobs():
                     return ("jobs", self._jobs(query))
+                case GetAlerts():
+                    return ("alerts", self._alerts(query))
+                case AcknowledgeAlert():
+                    return self._acknowledged(query)
                 case Init():
                     return refusal(Code.NOT_SUPPORTED, "init: only a session on stdin and stdout is opened by it")
                 case _:
@@ -145,6 +156,23 @@ class Answers:
         if query.history:
             fields["history"] = history(self._log, self._reading().history_refs(query.job_id))
         return ("job", fields)
+
+    def _alerts(self, query: GetAlerts) -> Mapping[str, Any]:
+        page = self._reading().alerts(query.state, query.task, limit=query.limit, cursor=query.cursor)
+        fields: dict[str, Any] = msgspec.to_builtins(page)
+        return fields
+
+    def _acknowledged(self, query: AcknowledgeAlert) -> Answer:
+        """The reply to an acknowledgement that was stored and applied."""
+        alert = self._state.open_by_id.get(query.alert_id)
+        if alert is not None:
+            return ("alert_acknowledged", {"alert_id": alert.alert_id, "state": alert.state, "by": alert.by})
+        page = self._reading().alerts(None, None, limit=LIST_LIMIT_MAX)
+        known = [one for one in page.alerts if one.alert_id == query.alert_id]
+        if not known:
+            text = f"body.alert_id: no open alert is called {shown(query.alert_id)}"
+            return refusal(Code.KEY_DOES_NOT_EXIST, text)
+        return ("alert_acknowledged", {"alert_id": query.alert_id, "state": known[0].state, "by": known[0].by})
 
     def _jobs(self, query: ListJobs) -> Mapping[str, Any]:
         page = self._reading().list_jobs(

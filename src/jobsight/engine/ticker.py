@@ -149,6 +149,7 @@ class Ticker:
     def _register_all(self) -> None:
         state, heap = self._state, self._heap
         for job in state.jobs.values():
+            self._add_ready(ended_conditions(state, job))
             heap.put("job", job.job_id, job_deadline_ms(state, job))
         for check in state.checks.values():
             self._judged[check.task] = max(check.judged_ends, check.ends - 1)

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from jobsight.core.alert import Alert
 from jobsight.core.apply import apply, apply_internal
-from jobsight.core.events import AnyReport, Batch, Event, InternalEvent
+from jobsight.core.events import AlertAcknowledged, AnyReport, Batch, Event, InternalEvent
 from jobsight.core.outbox import Delivery
 from jobsight.core.state import Changes, State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX, refuse_surplus
@@ -26,8 +26,8 @@ from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
 from jobsight.errors import StorageError, StorageFullError
 from jobsight.logs.base import BatchKind, Entry, Head, Log
-from jobsight.protocol.codec import Chunk
-from jobsight.protocol.messages import AnyQuery, GetStats, Init
+from jobsight.protocol.codec import Aside, Chunk
+from jobsight.protocol.messages import AcknowledgeAlert, AnyQuery, GetStats, Init
 from jobsight.protocol.refusals import Code, Refusal
 from jobsight.protocol.session import Answer, Outcome
 
@@ -53,6 +53,9 @@ _LAGS: Final = Refusal(
 _UNKNOWN: Final = Refusal(
     code=Code.CRASH, text="an I/O error of the log: whether this was stored is known after the next start"
 )
+
+ANONYMOUS: Final = "somebody"
+"""Who acknowledges an alert without saying a name."""
 
 Deliver = Callable[[Outcome], None]
 
@@ -304,7 +307,11 @@ class Writer:
                 if applied.alerts:
                     self._on_alerts(applied.alerts)
             while queries and queries[0].position == stop:
-                answers.append(self._answer(cast("AnyQuery", queries.pop(0).item)))
+                aside = queries.pop(0)
+                if isinstance(aside.item, AcknowledgeAlert) and heads:
+                    self._head = heads.pop(0)
+                    self._apply_internal([acknowledgement(aside)], self._head.seq, group.accept_ms)
+                answers.append(self._answer(cast("AnyQuery", aside.item)))
         outcome.retrying, outcome.answers = retrying, answers
         self.in_flight -= 1
         submission.deliver(outcome)
@@ -369,18 +376,30 @@ def _entries_of(submissions: list[_Submission], accept_ms: int) -> list[Entry]:
         payload = encode_internal(first.events)
         entries = [Entry(accept_ms=accept_ms, kind=BatchKind.INTERNAL, count=len(first.events), payload=payload)]
     elif first.cuts:
-        lines = first.chunk.payload.split(b"\n")
-        entries = [
-            Entry(
-                accept_ms=accept_ms,
-                kind=BatchKind.REPORTS,
-                count=stop - start,
-                payload=b"\n".join((*lines[start:stop], b"")),
-            )
-            for start, stop in _spans_of(first)
-        ]
+        entries = _entries_between_cuts(first, accept_ms)
     else:
         payload = b"".join([one.chunk.payload for one in submissions])
         count = sum(len(one.chunk.reports) for one in submissions)
         entries = [Entry(accept_ms=accept_ms, kind=BatchKind.REPORTS, count=count, payload=payload)]
     return [entry for entry in entries if entry.count]
+
+
+def _entries_between_cuts(submission: _Submission, accept_ms: int) -> list[Entry]:
+    """The reports of each stretch, and after them what operators have said in that place."""
+    chunk, entries = submission.chunk, []
+    lines = chunk.payload.split(b"\n")
+    said = [aside for aside in chunk.asides if isinstance(aside.item, AcknowledgeAlert)]
+    for start, stop in _spans_of(submission):
+        payload = b"\n".join((*lines[start:stop], b""))
+        entries.append(Entry(accept_ms=accept_ms, kind=BatchKind.REPORTS, count=stop - start, payload=payload))
+        while said and said[0].position == stop:
+            payload = encode_internal([acknowledgement(said.pop(0))])
+            entries.append(Entry(accept_ms=accept_ms, kind=BatchKind.INTERNAL, count=1, payload=payload))
+    return entries
+
+
+def acknowledgement(aside: Aside) -> AlertAcknowledged:
+    """What a client says about an alert, as an event; who does not name himself is who has sent it."""
+    query = cast("AcknowledgeAlert", aside.item)
+    by = query.by or aside.source or ANONYMOUS
+    return AlertAcknowledged(alert_id=query.alert_id, by=by, comment=query.comment or "")

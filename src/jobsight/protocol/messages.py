@@ -9,13 +9,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jobsight.core.events import (
     AnyReport,
+    CancelledWithCheck,
+    CompletedWithCheck,
+    FailedWithCheck,
     Heartbeat,
+    HeartbeatWithCheck,
     JobCancelled,
     JobCompleted,
     JobFailed,
     MsgId,
     Name,
     StatusUpdate,
+    UpdateWithCheck,
     Whole,
 )
 from jobsight.protocol.limits import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
@@ -72,10 +77,40 @@ class ListJobs(Query, frozen=True, kw_only=True, gc=False, tag="list_jobs"):
     cursor: str | None = None
 
 
-AnyQuery = Init | GetStats | GetJob | ListJobs
+class GetAlerts(Query, frozen=True, kw_only=True, gc=False, tag="get_alerts"):
+    """Alerts, newest first; `state` is pending, firing, acknowledged or resolved, all without one."""
+
+    state: str | None = None
+    task: Name | None = None
+    limit: Annotated[int, Meta(ge=1, le=LIST_LIMIT_MAX)] = LIST_LIMIT_DEFAULT
+    cursor: str | None = None
+
+
+class AcknowledgeAlert(Query, frozen=True, kw_only=True, gc=False, tag="acknowledge_alert"):
+    """Somebody takes care of an alert. Stored before it is answered, as an event of the monitor."""
+
+    alert_id: str
+    by: Name | None = None
+    comment: str | None = None
+
+
+AnyQuery = Init | GetStats | GetJob | ListJobs | GetAlerts | AcknowledgeAlert
 Message = AnyReport | AnyQuery
 
-REPORT_TYPES: Final = frozenset({StatusUpdate, JobCompleted, JobFailed, Heartbeat, JobCancelled})
+REPORT_TYPES: Final = frozenset(
+    {
+        StatusUpdate,
+        JobCompleted,
+        JobFailed,
+        Heartbeat,
+        JobCancelled,
+        UpdateWithCheck,
+        CompletedWithCheck,
+        FailedWithCheck,
+        HeartbeatWithCheck,
+        CancelledWithCheck,
+    }
+)
 
 
 class Envelope(Struct, gc=False, forbid_unknown_fields=True):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from msgspec import UNSET, Struct, UnsetType
 
+from jobsight.core.events import AnyReport
+from jobsight.protocol.expectations import read_expectation
 from jobsight.protocol.limits import NESTING_MAX
 from jobsight.protocol.messages import Message
 from jobsight.protocol.refusals import Code, Refusal, refusal, shown
@@ -132,4 +135,20 @@ def _read_body(body: dict[str, Any]) -> Message | Refusal | None:
         came_text = "" if ", got " in rest else f", got {came}"
         text = f"body.{name}{path}{separator}{rest}{came_text}"
         return refusal(Code.MALFORMED_REQUEST, text, in_reply_to=msg_id)
+    if fields.with_check is not None and "check" in values:
+        return _with_check(fields.with_check, body, values)
     return fields.type(msg_id=body.get("msg_id", UNSET), **values)
+
+
+def _with_check(kind: Callable[..., AnyReport], body: dict[str, Any], values: dict[str, Any]) -> Message | Refusal:
+    """A report that says what is expected of its task."""
+    msg_id = _msg_id(body)[0]
+    if values.get("task") is None:
+        text = "body.task: expected the name of a task beside check, got nothing"
+        return refusal(Code.MALFORMED_REQUEST, text, in_reply_to=msg_id)
+    expected = read_expectation(values.pop("check"))
+    if isinstance(expected, tuple):
+        path, fault, value = expected
+        came = "" if value is None else f", got {shown(value)}"
+        return refusal(Code.MALFORMED_REQUEST, f"body.check{path}: {fault}{came}", in_reply_to=msg_id)
+    return kind(msg_id=body.get("msg_id", UNSET), check=expected, **values)

@@ -13,10 +13,22 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jobsight.core import limits
-from jobsight.core.events import AnyReport, Heartbeat, JobCancelled, JobCompleted, JobFailed, StatusUpdate
+from jobsight.core.events import (
+    AnyReport,
+    CancelledWithCheck,
+    CompletedWithCheck,
+    FailedWithCheck,
+    Heartbeat,
+    HeartbeatWithCheck,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    StatusUpdate,
+    UpdateWithCheck,
+)
 from jobsight.core.times import epoch_ms
 from jobsight.protocol.limits import LIST_LIMIT_MAX
-from jobsight.protocol.messages import GetJob, GetStats, Init, ListJobs, Message
+from jobsight.protocol.messages import AcknowledgeAlert, GetAlerts, GetJob, GetStats, Init, ListJobs, Message
 from jobsight.protocol.refusals import shown
 
 Rule = Callable[[object], str | None]
@@ -24,12 +36,13 @@ Rule = Callable[[object], str | None]
 
 
 class Fields(Struct, frozen=True, kw_only=True):
-    """The fields of one message type: which struct it becomes, what is required, and a rule for each."""
+    """The fields of one message type: which struct it becomes (and which with a `check`), what is required, and a rule for each."""
 
     type: type[Message]
     required: tuple[str, ...]
     rules: Mapping[str, Rule]
     keeps_null: frozenset[str] = frozenset()
+    with_check: Callable[..., AnyReport] | None = None
 
 
 def _number(low: float, high: float, what: str) -> Rule:
@@ -63,6 +76,11 @@ def _text(characters_max: int | None = None, characters_min: int = 0) -> Rule:
 
 def _flag(value: object) -> str | None:
     return None if isinstance(value, bool) else "expected true or false"
+
+
+def _object(value: object) -> str | None:
+    """What is in it is read where it is used."""
+    return None if isinstance(value, dict) else "expected an object"
 
 
 def _strings(value: object) -> str | None:
@@ -144,25 +162,33 @@ _EVERY_REPORT: Final[dict[str, Rule]] = {
     "max_retries": _WHOLE,
     "at": time_fault,
     "message": _text(),
+    "check": _object,
 }
 
 
-def _report(kind: type[AnyReport], **rules: Rule) -> Fields:
+def _report(kind: type[AnyReport], with_check: type[AnyReport], **rules: Rule) -> Fields:
     required = ("job_id", "status") if "status" in rules else ("job_id",)
     keeps_null = frozenset(rules) - set(required)
-    return Fields(type=kind, required=required, rules={**_EVERY_REPORT, **rules}, keeps_null=keeps_null)
+    return Fields(
+        type=kind,
+        required=required,
+        rules={**_EVERY_REPORT, **rules},
+        keeps_null=keeps_null,
+        with_check=with_check,
+    )
 
 
 MESSAGES: Final[Mapping[str, Fields]] = {
     "update_status": _report(
         StatusUpdate,
+        UpdateWithCheck,
         status=_text(limits.STATUS_CHARACTERS_MAX, 1),
         progress=_number(0, 100, "a number from 0 to 100"),
     ),
-    "job_completed": _report(JobCompleted, duration_ms=_MEASURE, resource_usage=_usage),
-    "job_failed": _report(JobFailed, error=_text(), retries=_WHOLE),
-    "heartbeat": _report(Heartbeat),
-    "job_cancelled": _report(JobCancelled, reason=_text()),
+    "job_completed": _report(JobCompleted, CompletedWithCheck, duration_ms=_MEASURE, resource_usage=_usage),
+    "job_failed": _report(JobFailed, FailedWithCheck, error=_text(), retries=_WHOLE),
+    "heartbeat": _report(Heartbeat, HeartbeatWithCheck),
+    "job_cancelled": _report(JobCancelled, CancelledWithCheck, reason=_text()),
     "init": Fields(type=Init, required=("node_id",), rules={"node_id": _text(), "node_ids": _strings}),
     "get_stats": Fields(
         type=GetStats,
@@ -180,6 +206,21 @@ MESSAGES: Final[Mapping[str, Fields]] = {
             "limit": _whole(1, LIST_LIMIT_MAX, f"a whole number from 1 to {LIST_LIMIT_MAX}"),
             "cursor": _text(),
         },
+    ),
+    "get_alerts": Fields(
+        type=GetAlerts,
+        required=(),
+        rules={
+            "state": _text(),
+            "task": _NAME,
+            "limit": _whole(1, LIST_LIMIT_MAX, f"a whole number from 1 to {LIST_LIMIT_MAX}"),
+            "cursor": _text(),
+        },
+    ),
+    "acknowledge_alert": Fields(
+        type=AcknowledgeAlert,
+        required=("alert_id",),
+        rules={"alert_id": _NAME, "by": _NAME, "comment": _text(limits.NAME_CHARACTERS_MAX)},
     ),
 }
 """Every message type that a client may send."""

@@ -76,6 +76,11 @@ class AlertAnswer(Struct, frozen=True, kw_only=True, gc=False):
     updated_ms: int
     resolved_ms: int | None
     reason: str | None
+    severity: str | None = None
+    text: str | None = None
+    acknowledged_ms: int | None = None
+    by: str | None = None
+    comment: str | None = None
 
 
 class AlertPage(Struct, frozen=True, kw_only=True):

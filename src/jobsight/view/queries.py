@@ -103,7 +103,8 @@ WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY buc
 # Alerts, the newest first: (before, limit, state, task); by their number alone.
 LIST_ALERTS: Final = """
 SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
+    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail ->> '$.severity',
+    detail ->> '$.text', detail ->> '$.acknowledged_ms', detail ->> '$.by', detail ->> '$.comment'
 FROM alerts
 WHERE number < ?1 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR +task = ?4)
 ORDER BY number DESC LIMIT ?2
@@ -112,7 +113,8 @@ ORDER BY number DESC LIMIT ?2
 # Alerts that are not resolved, by the index of the open ones: the same parameters.
 LIST_OPEN_ALERTS: Final = """
 SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
+    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail ->> '$.severity',
+    detail ->> '$.text', detail ->> '$.acknowledged_ms', detail ->> '$.by', detail ->> '$.comment'
 FROM alerts
 WHERE number < ?1 AND state = ?3 AND state <> 'resolved' AND (?4 IS NULL OR +task = ?4)
 ORDER BY number DESC LIMIT ?2
@@ -121,7 +123,8 @@ ORDER BY number DESC LIMIT ?2
 # Alerts of a task, by its index: the same parameters.
 LIST_ALERTS_BY_TASK: Final = """
 SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason
+    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail ->> '$.severity',
+    detail ->> '$.text', detail ->> '$.acknowledged_ms', detail ->> '$.by', detail ->> '$.comment'
 FROM alerts
 WHERE number < ?1 AND task = ?4 AND (?3 IS NULL OR +state = ?3)
 ORDER BY number DESC LIMIT ?2
@@ -285,7 +288,7 @@ class Reader:
         Alerts, the newest episode first.
 
         Args:
-            state: `firing` or `resolved`; None for both.
+            state: pending, firing, acknowledged or resolved; None for all.
             task: Only alerts of this task.
             limit: Alerts of a page, at most `PAGE_MAX`.
             cursor: From the page before.
