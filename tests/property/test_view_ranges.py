@@ -52,3 +52,11 @@ def test_of_very_many_places_the_first_and_the_last_are_kept(count: int, seq: in
     refs = [seq + n // 7 << 20 | n % 7 for n in range(count)]
 
     assert kept(refs) == unpack(pack([refs])[0])
+
+
+def test_a_history_is_small() -> None:
+    """Seven events of a job among twenty thousand of a flush take two bytes each, and six more for all."""
+    others = [[(150_000 + n // 500) << 20 | n % 500] for n in range(20_000)]
+    job = [(150_000 + n * 5) << 20 | n * 70 for n in range(7)]
+
+    assert len(pack([*others, job])[-1]) <= 7 * 2 + 6
