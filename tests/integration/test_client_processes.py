@@ -19,6 +19,8 @@ from jobsight.client.settings import Settings
 
 SOON_S = 30
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 
 @pytest.fixture
 def monitor(tmp_path: Path) -> Iterator[MonitorProcess]:
@@ -128,7 +130,6 @@ def test_a_program_without_a_monitor_ends_as_soon_and_as_well(monitor: MonitorPr
     assert ["update_status", "update_status", "job_completed", "update_status"] == types_of(monitor.reports())
 
 
-@pytest.mark.slow
 def test_a_program_whose_monitor_hangs_ends_within_its_bound(monitor: MonitorProcess, tmp_path: Path) -> None:
     """A monitor that takes connections and never answers costs the end of a program two seconds at most."""
     monitor.stop_answering()
@@ -278,7 +279,6 @@ def test_a_report_in_the_last_moment_is_kept(monitor: MonitorProcess, tmp_path: 
     assert ["at the end", "last"] == [body["job_id"] for body in monitor.reports()]
 
 
-@pytest.mark.slow
 def test_many_programs_and_a_monitor_that_dies_again_and_again(tmp_path: Path) -> None:
     """Four programs share a spool while the monitor is killed five times: every report counts once, in its job's order."""
     monitor = MonitorProcess(tmp_path / "monitor")

@@ -15,6 +15,8 @@ from integration.client_monitor import Monitor, answers
 JOBSIGHT = [sys.executable, "-c", "import sys; from jobsight.cli import main; sys.exit(main())"]
 SOON_S = 30
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 
 @pytest.fixture
 def monitor(tmp_path: Path) -> Iterator[Monitor]:

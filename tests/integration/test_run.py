@@ -22,6 +22,8 @@ import jobsight
 from jobsight.client.settings import Settings
 
 SOON_S = 30
+
+pytestmark = pytest.mark.slow  # each test starts processes
 JOBSIGHT = [sys.executable, "-c", "import sys; from jobsight.cli import main; sys.exit(main())"]
 
 
@@ -376,7 +378,6 @@ def test_a_command_that_ends_in_time_is_left_alone(env: dict[str, str]) -> None:
     assert (3, b"", b"") == run(shell("exit 3", "--timeout", "1h"), env)
 
 
-@pytest.mark.slow
 def test_a_command_that_will_not_end_is_killed(monitor: Monitor, env: dict[str, str]) -> None:
     """Ten seconds after SIGTERM comes SIGKILL, for the command and all that it started."""
     script = "trap '' TERM; sleep 100 & echo $!; while :; do wait; done"
@@ -431,7 +432,6 @@ def stop_answering(monitor: MonitorProcess) -> None:
     monitor.stop_answering()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("harm", [kill, stop_answering], ids=["killed", "hanging"])
 def test_a_command_does_not_notice_a_missing_monitor(
     mortal: MonitorProcess, tmp_path: Path, harm: Callable[[MonitorProcess], None]
