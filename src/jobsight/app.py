@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobsight.core.apply import RULES_VERSION
-from jobsight.core.events import InternalEvent, SettingsChanged
+from jobsight.core.events import InternalEvent, RoutingSet, SettingsChanged
 from jobsight.core.state import State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX
 from jobsight.engine.answers import Answers, Reading
@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     import socket
 
     from jobsight.config.settings import Settings
+    from jobsight.engine.dispatcher import Dispatcher
     from jobsight.engine.instruments import ObservedWriter
     from jobsight.logs.sqlite_reader import SqliteReader
+    from jobsight.notifiers.base import Notifier
     from jobsight.transports.http.asking import Source
     from jobsight.transports.http.assembly import ServiceOptions
     from jobsight.view.queries import Reader
@@ -321,7 +323,7 @@ def open_tokens(data: Path, say: Say) -> Iterator[tuple[TokenRegistry, Callable[
         writer.close()
 
 
-def run_service(settings: Settings, *, data: Path, say: Say) -> None:
+def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | None = None) -> None:
     """
     Serve HTTP, and the control socket of the data folder, until a signal comes.
 
@@ -329,6 +331,7 @@ def run_service(settings: Settings, *, data: Path, say: Say) -> None:
         settings: All of them, checked.
         data: The data folder.
         say: Writes one line to stderr.
+        stdio: How envelopes on stdin are answered, where stdin and stdout are served too; the service ends with the input.
 
     Raises:
         JobsightError: With the command's exit code.
@@ -337,13 +340,14 @@ def run_service(settings: Settings, *, data: Path, say: Say) -> None:
     from jobsight.transports.http.listening import bind_address, control_socket
 
     options = _service_options(settings)
+    channels = _channels(settings)
     with (
         closing(bind_address(options.host, settings.server.listen.port)) as listening,
         open_store(data, say) as store,
     ):
         refuse_open_address(options, TokenRegistry(store.state), str(data))
         with control_socket(data) as control:
-            _run_loop(_serve(settings, options, store, data, listening, control, say))
+            _run_loop(_serve(settings, options, channels, store, data, listening, control, say, stdio))
 
 
 def _service_options(settings: Settings) -> ServiceOptions:
@@ -365,18 +369,53 @@ def _service_options(settings: Settings) -> ServiceOptions:
     )
 
 
+def _channels(settings: Settings) -> dict[str, Notifier]:
+    """The channels of the configuration, by name; those of `notify` are called by their place."""
+    from jobsight.notifiers.base import Making
+    from jobsight.notifiers.registry import channel_from_table, channel_from_url
+
+    def making(name: str) -> Making:
+        return Making(name=name, environment=os.environ, source=f"jobsight@{os.uname().nodename}")
+
+    channels = {name: channel_from_table(table, making(name)) for name, table in settings.channels.items()}
+    for place, url in enumerate(settings.notify, 1):
+        name = f"notify-{place}"
+        channels[name] = channel_from_url(url, making(name), mail_server=settings.smtp or None)
+    return channels
+
+
+def _dispatcher(writer: Writer, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:
+    from jobsight.engine.dispatcher import Dispatcher
+
+    state, dice = writer.state, secrets.SystemRandom().random
+
+    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        writer.submit_events(events, lambda outcome: done(outcome.failure is None))
+
+    def tail_of(job_id: str) -> str | None:
+        job = state.jobs.get(job_id)
+        return None if job is None else job.message
+
+    dispatcher = Dispatcher(state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say)
+    writer.on_deliveries = dispatcher.take
+    return dispatcher
+
+
 async def _serve(
     settings: Settings,
     options: ServiceOptions,
+    channels: Mapping[str, Notifier],
     store: Store,
     data: Path,
     listening: socket.socket,
     control: socket.socket | None,
     say: Say,
+    stdio: ReplyForm | None,
 ) -> None:
     import asyncio
 
     from jobsight.transports.http.assembly import build_service
+    from jobsight.transports.stdio_beside import StdioBeside
 
     loop = asyncio.get_running_loop()
 
@@ -388,14 +427,20 @@ async def _serve(
     jobs = settings.jobs
     if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
+    if store.state.routing.channels != list(channels):
+        writer.record([RoutingSet(channels=list(channels), author="config")])
+    ticker = ticker_of(writer, store.view)
     service = build_service(
         options,
         writer=writer,
+        ticker=ticker,
+        deliveries=_dispatcher(writer, channels, say),
         open_source=lambda: _open_source(data),
         clock_ms=clock_ms,
         listening=listening,
         control=control,
         on_ready=lambda: _greet(settings, listening.getsockname()[1], TokenRegistry(store.state), say),
+        beside=None if stdio is None else StdioBeside(writer, Session(stdio, say), say),
     )
     await service.run()
 

@@ -19,6 +19,9 @@ from jobsight.errors import ConfigError
 
 FILE_NAME: Final = "jobsight.toml"
 FILE_VARIABLE: Final = "JOBSIGHT_CONFIG"
+OPEN_TABLES: Final = frozenset({"channels", "smtp"})
+"""Tables whose keys depend on the kind of channel; they are checked where the channels are made, before data is touched."""
+
 DEFAULT: Final = "default"
 """The origin of a value that nobody has set."""
 
@@ -57,12 +60,13 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
         ConfigError: Something is wrong; every fault has a line with its place and the nearest valid name.
     """
     faults: list[str] = []
+    open_tables: dict[str, Any] = {}
     given = [
-        *(_from_file(file, faults) if file is not None else ()),
+        *(_from_file(file, faults, open_tables) if file is not None else ()),
         *_from_environment(environment, faults),
         *(_Given(KEY_BY_PATH[path], value, f"flag --{_flag_of(path)}") for path, value in flags.items()),
     ]
-    settings = Settings()
+    settings = Settings(**open_tables)
     origins = {key.path: DEFAULT for key in KEYS}
     for one in given:
         try:
@@ -96,7 +100,7 @@ def find_file(named: Path | None, environment: Mapping[str, str], folders: list[
     return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
 
 
-def _from_file(file: Path, faults: list[str]) -> Iterator[_Given]:
+def _from_file(file: Path, faults: list[str], open_tables: dict[str, Any]) -> Iterator[_Given]:
     text = ""
     try:
         text = file.read_text(encoding="utf-8")
@@ -108,6 +112,12 @@ def _from_file(file: Path, faults: list[str]) -> Iterator[_Given]:
         faults.append(_with_line_first(file, str(error), text.count("\n") + 1))
         return
     lines = _lines_of(text)
+    for name in OPEN_TABLES & tables.keys():
+        table = tables.pop(name)
+        if isinstance(table, dict) and (name != "channels" or all(isinstance(one, dict) for one in table.values())):
+            open_tables[name] = table
+        else:
+            faults.append(f"{file}: {name}: expected tables, [{name}{'.NAME' if name == 'channels' else ''}]")
     for path, value in _leaves(tables, ()):
         place = f"{file}, line {lines[path]}" if path in lines else str(file)
         key = KEY_BY_PATH.get(path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from typing_extensions import override
 
 from jobsight.core.limits import SILENCE_MS
@@ -82,9 +84,18 @@ class JobSettings(Struct, frozen=True, kw_only=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything that can be set. `notify` are the URLs of channels that hear of every alert."""
+    """
+    Everything that can be set.
+
+    Attributes:
+        notify: URLs of channels that hear of every alert.
+        channels: Tables of the file by the channel's name; what may stand in one depends on its `type`.
+        smtp: The mail server for all `mailto:` channels.
+    """
 
     server: ServerSettings = ServerSettings()
     data: DataSettings = DataSettings()
     jobs: JobSettings = JobSettings()
     notify: tuple[str, ...] = ()
+    channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    smtp: Mapping[str, Any] = field(default_factory=dict)

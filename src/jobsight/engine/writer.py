@@ -130,7 +130,7 @@ class Writer:
         self._answer: Final = answer
         self._wake: Final = wake
         self._on_alerts: Final = on_alerts
-        self._on_deliveries: Final = on_deliveries
+        self.on_deliveries = on_deliveries
         self.on_flush: Callable[[Changes], None] = lambda _: None
         self._flush_ms: Final = flush_ms
         self._active_jobs_max: Final = active_jobs_max
@@ -170,7 +170,7 @@ class Writer:
             self._apply_group(group)
         if self.state.fresh:
             fresh, self.state.fresh = self.state.fresh, []
-            self._on_deliveries(fresh)
+            self.on_deliveries(fresh)
         if self.state.changes.events and self._unflushed_since_ms is None:
             self._unflushed_since_ms = self._clock_ms()
         if self.state.changes.events >= FLUSH_EVENTS:
@@ -205,7 +205,7 @@ class Writer:
             self._unflushed_since_ms = self._clock_ms() + FLUSH_RETRY_MS - self._flush_ms
         else:
             self._refuses = None
-            self._unflushed_since_ms = None
+            self._unflushed_since_ms = self._clock_ms() if self._view.wants_flush else None
 
     def close(self) -> None:
         """Store, apply and answer what is in flight, flush, and end the log thread. A second call does nothing."""

@@ -9,7 +9,9 @@ from ssl import SSLContext
 
 from msgspec import Struct
 
+from jobsight.engine.dispatcher import Dispatcher as Deliveries
 from jobsight.engine.instruments import ObservedWriter
+from jobsight.engine.ticker import Ticker
 from jobsight.engine.tokens import TokenRegistry
 from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
@@ -27,6 +29,7 @@ from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.reading_side import ReadingSide
 from jobsight.transports.http.server import Listener, Service
 from jobsight.transports.http.token_api import token_endpoints
+from jobsight.transports.stdio_beside import StdioBeside
 
 
 class ServiceOptions(Struct, frozen=True, kw_only=True):
@@ -54,11 +57,14 @@ def build_service(
     options: ServiceOptions,
     *,
     writer: ObservedWriter,
+    ticker: Ticker,
+    deliveries: Deliveries,
     open_source: Callable[[], Source],
     clock_ms: Callable[[], int],
     listening: socket.socket,
     control: socket.socket | None,
     on_ready: Callable[[], None],
+    beside: StdioBeside | None = None,
 ) -> Service:
     """
     The service, ready to run.
@@ -66,11 +72,13 @@ def build_service(
     Args:
         options: What it is to be like.
         writer: Whose `wake` leads to the service's `settle`.
+        ticker, deliveries: Run on the service's loop.
         open_source: Opens the view and the log for a thread that answers queries.
         clock_ms: Wall time, ms since the epoch, UTC.
         listening: The bound address.
         control: The bound control socket of the data folder, where there is one.
         on_ready: Called once everything is open.
+        beside: Stdin and stdout, where they are served as well.
     """
     tokens = TokenRegistry(writer.state)
     journal = Journal()
@@ -103,7 +111,17 @@ def build_service(
     listeners = [Listener(socket=listening, bounds=_bounds(options), tls=options.tls)]
     if control is not None:
         listeners.append(Listener(socket=control, bounds=_bounds(options, is_control=True)))
-    return Service(app=app, ingest=ingest, reading=reading, writer=writer, listeners=listeners, on_ready=on_ready)
+    return Service(
+        app=app,
+        ingest=ingest,
+        reading=reading,
+        writer=writer,
+        ticker=ticker,
+        deliveries=deliveries,
+        listeners=listeners,
+        on_ready=on_ready,
+        beside=beside,
+    )
 
 
 def refuse_open_address(options: ServiceOptions, tokens: TokenRegistry, folder: str) -> None:

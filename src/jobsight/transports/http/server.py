@@ -15,17 +15,23 @@ from msgspec import Struct
 from typing_extensions import override
 from uvicorn import Server
 
+from jobsight.engine.dispatcher import Dispatcher as Deliveries
+from jobsight.engine.ticker import Ticker
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
 from jobsight.transports.http.dispatch import Dispatcher
 from jobsight.transports.http.ingest import Ingest
 from jobsight.transports.http.reading_side import ReadingSide
+from jobsight.transports.stdio_beside import StdioBeside
 
 STOP_SECONDS_MAX: Final = 9
 """After a signal: time for committing, answering and flushing, before the process ends all the same."""
 
 ANSWER_SECONDS_MAX: Final = 5
 """The part of it in which clients may take their answers."""
+
+TICK_SECONDS: Final = 0.25
+"""How often passed deadlines are looked for; an alert may be two seconds late."""
 
 BACKLOG: Final = 2_048
 
@@ -46,8 +52,10 @@ class Service:
         app: What answers.
         ingest, reading: Told to end their streams when the service stops.
         writer: Owned by this loop; `wake` is what its log thread calls.
+        ticker: Sees deadlines pass. `deliveries`: tells people what was decided.
         listeners: Where to serve.
         on_ready: Called once every listener is open.
+        beside: Stdin and stdout, where they are served as well; the service ends with them.
     """
 
     def __init__(
@@ -57,15 +65,21 @@ class Service:
         ingest: Ingest,
         reading: ReadingSide,
         writer: Writer,
+        ticker: Ticker,
+        deliveries: Deliveries,
         listeners: Sequence[Listener],
         on_ready: Callable[[], None],
+        beside: StdioBeside | None = None,
     ) -> None:
         self._ingest = ingest
         self._reading = reading
         self._writer = writer
+        self._ticker = ticker
+        self._deliveries = deliveries
         self._servers = [_QuietServer(_config(app, listener)) for listener in listeners]
         self._listeners = listeners
         self._on_ready = on_ready
+        self._beside = beside
         self._is_stopping = False
         self._bug: BaseException | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -84,23 +98,33 @@ class Service:
             asyncio.create_task(server.serve(sockets=[listener.socket]))
             for server, listener in zip(self._servers, self._listeners, strict=True)
         ]
+        self._deliveries.start()
         sweeping = asyncio.create_task(self._sweep())
+        ticking = asyncio.create_task(self._tick())
         await asyncio.gather(*(server.opened.wait() for server in self._servers))
         self._on_ready()
+        if self._beside is not None:
+            self._beside.start(loop, self.stop)
         starting = asyncio.create_task(self._reading.start())
         try:
             await asyncio.gather(*serving)
         finally:
             sweeping.cancel()
+            ticking.cancel()
+            await self._deliveries.close()
             starting.cancel()
             if self._flush_timer is not None:
                 self._flush_timer.cancel()
             self._writer.close()
+            if self._beside is not None:
+                self._beside.close()
             self._reading.close()
         if self._bug is not None:
             raise self._bug
         if self._writer.broken is not None:
             raise self._writer.broken
+        if self._beside is not None and self._beside.gone is not None:
+            raise self._beside.gone
 
     def settle(self) -> None:
         """Apply and answer what became durable. Called on the loop, whenever the log thread has stored something."""
@@ -150,6 +174,15 @@ class Service:
         """Nothing goes on after a mistake of our own: who waits for an answer must not wait for ever."""
         self._bug = self._bug or bug
         self.stop()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                self._ticker.tick()
+            except BaseException as error:
+                self._end_by(error)
+                raise
 
     async def _sweep(self) -> None:
         while True:

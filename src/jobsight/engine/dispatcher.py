@@ -1,0 +1,226 @@
+"""
+The dispatcher: what stands in the outbox goes to its channel, and what became of it goes into the log.
+
+Each channel has a lane of its own, so a channel that hangs slows no other. Of one problem, deliveries leave in their order:
+a resolve never overtakes its trigger. A delivery is done only when its result stands in the log; a crash in between
+sends it again under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from jobsight.core.events import DeliveryResult, InternalEvent
+from jobsight.core.outbox import Delivery, DeliveryState
+from jobsight.core.retries import BREAKER_FAILURES, BREAKER_MS, after_failure
+from jobsight.core.state import State
+from jobsight.engine.supervisor import outcome_of
+from jobsight.errors import DeliveryError
+from jobsight.notifiers.base import Links, Notification, Notifier, Receipt
+
+SENDS_AT_ONCE: Final = 2
+"""Deliveries that one channel has on their way at a time."""
+
+SEND_SECONDS_MAX: Final = 30
+"""Then a slot is given up, whatever the channel does."""
+
+Submit = Callable[[list[InternalEvent], Callable[[bool], None]], None]
+"""Brings events into the log; told whether they are stored."""
+
+
+class Lane:
+    """What waits for one channel, and what is on its way there."""
+
+    def __init__(self, channel: Notifier) -> None:
+        self.channel = channel
+        self.waiting: dict[int, Delivery] = {}
+        self.not_before_ms: dict[int, int] = {}
+        self.sending: dict[int, str] = {}
+        self.failures_in_row = 0
+        self.rests_until_ms = 0
+        self.changed = asyncio.Event()
+
+    def next_one(self, now_ms: int) -> tuple[Delivery | None, int | None]:
+        """The delivery that may leave now; else None, and in how many milliseconds one may."""
+        if len(self.sending) >= (SENDS_AT_ONCE if self.failures_in_row < BREAKER_FAILURES else 1):
+            return None, None
+        busy = set(self.sending.values())
+        soonest: int | None = None
+        for number, delivery in sorted(self.waiting.items()):
+            key = delivery.dedup_key
+            if key in busy:
+                continue
+            busy.add(key)
+            at_ms = max(self.not_before_ms.get(number, 0), self.rests_until_ms)
+            if at_ms <= now_ms:
+                return delivery, None
+            soonest = at_ms - now_ms if soonest is None else min(soonest, at_ms - now_ms)
+        return None, soonest
+
+
+class Dispatcher:
+    """
+    Delivers what the state's outbox holds. Lives on the writer's loop.
+
+    Args:
+        state: The writer's; its outbox holds what an earlier process has left.
+        channels: By name.
+        submit_events: Brings results into the log.
+        clock_ms: Wall time, ms since the epoch, UTC.
+        dice: From 0 to 1; spreads the pauses.
+        links_of: Where a reader of a notification can go; signed links among them.
+        tail_of: The last lines that a job printed, by its id.
+        say: Told what an operator should mend.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        channels: Mapping[str, Notifier],
+        submit_events: Submit,
+        clock_ms: Callable[[], int],
+        dice: Callable[[], float],
+        *,
+        links_of: Callable[[Delivery], Links] = lambda _: Links(),
+        tail_of: Callable[[str], str | None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._state = state
+        self._submit = submit_events
+        self._clock_ms = clock_ms
+        self._dice = dice
+        self._links_of = links_of
+        self._tail_of = tail_of
+        self._say = say
+        self.lanes: Final = {name: Lane(channel) for name, channel in channels.items()}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Take over what an earlier process has left, and begin."""
+        self.take(sorted(self._state.outbox.values(), key=lambda one: one.number))
+        for lane in self.lanes.values():
+            self._spawn(self._run(lane))
+
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Take over what was decided on; the writer calls it once that is stored."""
+        for delivery in deliveries:
+            self._take(delivery)
+
+    async def close(self) -> None:
+        """Stop sending; what waits stays in the outbox for the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for lane in self.lanes.values():
+            await lane.channel.close()
+
+    def oldest_waiting_ms(self) -> int | None:
+        """Since when the oldest delivery waits, ms UTC; None for none."""
+        return min((one.created_ms for lane in self.lanes.values() for one in lane.waiting.values()), default=None)
+
+    def _spawn(self, work: object) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _take(self, delivery: Delivery) -> None:
+        lane = self.lanes.get(delivery.channel)
+        if delivery.state != DeliveryState.WAITING:
+            return
+        if lane is None:
+            self._conclude(delivery, DeliveryState.DEAD, delivery.tries, "there is no such channel any more")
+            return
+        lane.waiting[delivery.number] = delivery
+        lane.changed.set()
+
+    async def _run(self, lane: Lane) -> None:
+        """One channel's lane, for as long as the service runs."""
+        while True:
+            lane.changed.clear()
+            delivery, pause_ms = lane.next_one(self._clock_ms())
+            if delivery is not None:
+                del lane.waiting[delivery.number]
+                lane.sending[delivery.number] = delivery.dedup_key
+                self._spawn(self._send(lane, delivery))
+                continue
+            try:
+                await asyncio.wait_for(lane.changed.wait(), None if pause_ms is None else pause_ms / 1000)
+            except TimeoutError:
+                continue
+
+    async def _send(self, lane: Lane, delivery: Delivery) -> None:
+        notification = self._notification(delivery)
+        work = lane.channel.send(notification, now_ms=self._clock_ms())
+        outcome = await outcome_of(work, SEND_SECONDS_MAX)
+        tries = delivery.tries + 1
+        if isinstance(outcome, Receipt):
+            lane.failures_in_row = 0
+            if outcome.problem is not None:
+                self._say(f"channel {lane.channel.name}: {outcome.problem}")
+            self._conclude(delivery, DeliveryState.DELIVERED, tries, outcome.detail, lane)
+            return
+        self._note_failure(lane, delivery, outcome, tries)
+
+    def _note_failure(self, lane: Lane, delivery: Delivery, error: Exception, tries: int) -> None:
+        """A try has failed: plan the next one, or give up and say so."""
+        now_ms = self._clock_ms()
+        if isinstance(error, DeliveryError):
+            reason, retry_after_ms, is_refusal = error.reason, error.retry_after_ms, error.is_refusal
+        else:
+            reason, retry_after_ms, is_refusal = f"{type(error).__name__} in the channel", 0, False
+        lane.failures_in_row += 1
+        if lane.failures_in_row >= BREAKER_FAILURES:
+            lane.rests_until_ms = now_ms + BREAKER_MS
+        verdict = after_failure(
+            tries=tries,
+            age_ms=now_ms - delivery.created_ms,
+            retry_after_ms=retry_after_ms,
+            is_refusal=is_refusal,
+            roll=self._dice(),
+        )
+        if verdict.pause_ms is None:
+            self._say(f"channel {lane.channel.name}: gave up {delivery.delivery_id} after {tries} tries: {reason}")
+            self._conclude(delivery, DeliveryState.DEAD, tries, f"{verdict.reason}: {reason}", lane)
+            return
+        if tries == 1:
+            self._say(f"channel {lane.channel.name}: {reason}; trying again")
+        delivery.tries, delivery.detail = tries, reason
+        lane.sending.pop(delivery.number, None)
+        lane.waiting[delivery.number] = delivery
+        lane.not_before_ms[delivery.number] = now_ms + verdict.pause_ms
+        lane.changed.set()
+
+    def _conclude(
+        self, delivery: Delivery, state: DeliveryState, tries: int, detail: str, lane: Lane | None = None
+    ) -> None:
+        """Log what became of a delivery; its lane goes on with the same problem only once that is stored."""
+
+        def stored(is_stored: bool) -> None:
+            if lane is None:
+                return
+            lane.sending.pop(delivery.number, None)
+            lane.not_before_ms.pop(delivery.number, None)
+            if not is_stored:
+                lane.waiting[delivery.number] = delivery
+            lane.changed.set()
+
+        result = DeliveryResult(delivery_id=delivery.delivery_id, outcome=str(state), tries=tries, detail=detail[:300])
+        self._submit([result], stored)
+
+    def _notification(self, delivery: Delivery) -> Notification:
+        """The frozen notice of a delivery as its channel takes it."""
+        notice = msgspec.to_builtins(delivery.notice)
+        job_id = delivery.notice.job_id
+        fields = {
+            **notice,
+            "kind": str(delivery.kind),
+            "dedup_key": delivery.dedup_key,
+            "sequence": delivery.sequence,
+            "output_tail": None if job_id is None else self._tail_of(job_id),
+            "links": msgspec.to_builtins(self._links_of(delivery)),
+        }
+        return msgspec.convert(fields, Notification)
