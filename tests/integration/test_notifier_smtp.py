@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,59 @@ def test_one_refused_recipient_does_not_cost_the_others_their_mail() -> None:
 
 
 @pytest.mark.slow
-def test_a_mail_that_was_taken_is_delivered_however_the_server_says_goodbye() -> None:
+@pytest.mark.parametrize("limits", [SendLimits(read_ms=2_000), SendLimits(send_ms=3_000)], ids=["read", "send"])
+def test_a_mail_that_was_taken_is_delivered_however_the_server_says_goodbye(limits: SendLimits) -> None:
     """After the server's yes nothing counts any more: a hanging goodbye must not send the mail again."""
 
     async def send() -> MailSink:
         async with mail_sink() as sink:
             sink.answers["QUIT"] = "hang"
-            channel = open_channel(sink, tls="none", limits=SendLimits(read_ms=2_000))
+            channel = open_channel(sink, tls="none", limits=limits)
             await channel.send(a_notification(), now_ms=NOW_MS)
             return sink
 
     assert 1 == len(asyncio.run(send()).received)
+
+
+def test_a_server_that_goes_silent_is_waited_for_no_longer_than_one_read() -> None:
+    """The limit of a read holds, not only the one of the whole send."""
+
+    async def send() -> None:
+        async with mail_sink() as sink:
+            sink.answers["MAIL"] = "hang"
+            limits = SendLimits(send_ms=30_000, connect_ms=30_000, read_ms=300)
+            async with asyncio.timeout(15):
+                await open_channel(sink, tls="none", limits=limits).send(a_notification(), now_ms=NOW_MS)
+
+    with pytest.raises(DeliveryError):
+        asyncio.run(send())
+
+
+@pytest.mark.parametrize("talk_of", [b"220-and another thing\r\n" * 100, b"2" * 65_536], ids=["lines", "one line"])
+def test_a_server_that_never_stops_talking_is_hung_up_on(talk_of: bytes) -> None:
+    """No read takes long, and yet the greeting has no end: the connection is closed, and its thread with it."""
+
+    async def send() -> None:
+        hung_up = asyncio.Event()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(talk_of)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+            writer.close()
+            hung_up.set()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        table = {"type": "smtp", "host": "127.0.0.1", "port": server.sockets[0].getsockname()[1], "to": ["a@b.example"]}
+        channel = channel_from_table({**table, "tls": "none"}, Making(name="mail", limits=SendLimits(send_ms=500)))
+        try:
+            with pytest.raises(DeliveryError, match=r"connection failed|took too long|it answered"):
+                await channel.send(a_notification(), now_ms=NOW_MS)
+            await asyncio.wait_for(hung_up.wait(), 20)
+        finally:
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(send())

@@ -7,6 +7,7 @@ import smtplib
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from io import BufferedIOBase
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -25,6 +26,9 @@ from jobsight.notifiers.threads import in_thread
 
 RECIPIENTS_MAX: Final = 50
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+ANSWER_LINES_MAX: Final = 1_000
+"""Of the server, in one conversation."""
+
 IMPLICIT_TLS_PORT: Final = 465
 
 Encryption = Literal["starttls", "implicit", "none"]
@@ -184,6 +188,7 @@ class _Conversation:
         self._limits = limits
         self._client: smtplib.SMTP | None = None
         self._is_broken_off = False
+        self._lines = 0
         self.is_accepted = False
         self.refused: Mapping[str, tuple[int, bytes]] = {}
 
@@ -207,6 +212,12 @@ class _Conversation:
         self._client = client
         if self._is_broken_off:
             raise smtplib.SMTPServerDisconnected("broken off")
+
+    def hear_line(self) -> None:
+        """Count a line of the server; raises OSError when no more is to be heard."""
+        self._lines += 1
+        if self._is_broken_off or self._lines > ANSWER_LINES_MAX:
+            raise OSError("broken off")
 
     def break_off(self) -> None:
         """End the conversation from outside; the thread gets an error from its socket."""
@@ -232,6 +243,12 @@ class _Client(smtplib.SMTP):
             timeout=limits.connect_ms / 1000,
         )
 
+    def getreply(self) -> tuple[int, bytes]:  # type: ignore[explicit-override]
+        """One answer of the server, by lines that `_Listening` counts."""
+        if self.file is None and self.sock is not None:
+            self.file = _Listening(self.sock.makefile("rb"), self._conversation)
+        return super().getreply()
+
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         self._conversation.begin(self)
         connection = socket.create_connection((host, port), timeout)
@@ -240,3 +257,24 @@ class _Client(smtplib.SMTP):
         if self._server.tls != "implicit" or self._server.context is None:
             return connection
         return self._server.context.wrap_socket(connection, server_hostname=host)
+
+
+class _Listening:
+    """
+    What the server says, line by line, until the conversation is broken off or the lines are too many.
+
+    A socket that is shut down still gives what comes in, so a server that never stops has to be stopped here.
+    """
+
+    def __init__(self, lines: BufferedIOBase, conversation: _Conversation) -> None:
+        self._lines = lines
+        self._conversation = conversation
+
+    def readline(self, size: int = -1) -> bytes:
+        """The next line; an OSError when there is to be none."""
+        self._conversation.hear_line()
+        return self._lines.readline(size)
+
+    def close(self) -> None:
+        """Close the lines; the socket is closed by its owner."""
+        self._lines.close()
