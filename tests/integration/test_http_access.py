@@ -165,22 +165,28 @@ def test_the_health_checks_need_no_token(guarded: tuple[Service, dict[str, str]]
 
 
 @pytest.mark.parametrize(
-    ("scope", "report", "query", "admin"),
-    [("ingest", 200, 400, 403), ("read", 200, 200, 403), ("operate", 200, 200, 403), ("admin", 200, 200, 200)],
+    ("scope", "report", "query", "act", "admin"),
+    [
+        ("ingest", 200, 400, 400, 403),
+        ("read", 200, 200, 400, 403),
+        ("operate", 200, 200, 404, 403),
+        ("admin", 200, 200, 404, 200),
+    ],
 )
 def test_each_scope_allows_what_the_ones_below_it_allow(
-    guarded: tuple[Service, dict[str, str]], scope: str, report: int, query: int, admin: int
+    guarded: tuple[Service, dict[str, str]], scope: str, report: int, query: int, act: int, admin: int
 ) -> None:
-    """A worker's token can report and can not look around."""
+    """A worker's token can report and can not look around; a reader's can not act on alerts."""
     running, tokens = guarded
     with running.client(tokens[scope]) as client:
         statuses = [
             client.post(EVENTS, json=BEAT).status_code,
             client.post(EVENTS, json={"type": "get_stats"}).status_code,
+            client.post(EVENTS, json={"type": "acknowledge_alert", "alert_id": "none"}).status_code,
             client.get(TOKENS).status_code,
         ]
 
-    assert [report, query, admin] == statuses
+    assert [report, query, act, admin] == statuses
 
 
 def test_a_query_among_reports_is_refused_by_itself(guarded: tuple[Service, dict[str, str]]) -> None:

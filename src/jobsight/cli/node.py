@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from jobsight.app import run_node
 from jobsight.cli.commands import complain
 from jobsight.core.limits import MEASURE_MAX
+from jobsight.errors import UsageError
 from jobsight.protocol.session import ReplyForm
 
 
@@ -30,10 +32,23 @@ from jobsight.protocol.session import ReplyForm
     type=click.IntRange(0, MEASURE_MAX),
     help="Retry limit of jobs that tell none. Without any limit, `job_failed` means that the retries are over.",
 )
+@click.option("--listen", metavar="HOST:PORT", help="Serve HTTP there as well, until the input ends.")
 @click.option("--init-new", is_flag=True, help="Start over where the log is gone; what is there is moved aside.")
 @click.option("--accept-loss", is_flag=True, help="Go on where the log is damaged, without what can no longer be read.")
-def command(data: Path | None, replies: str, max_retries: int | None, init_new: bool, accept_loss: bool) -> int:
+def command(
+    data: Path | None,
+    replies: str,
+    max_retries: int | None,
+    listen: str | None,
+    init_new: bool,
+    accept_loss: bool,
+) -> int:
     """Read JSON messages, one a line, and answer each on stdout."""
+    if listen is not None:
+        if init_new or accept_loss:
+            raise UsageError("--listen: start without it once where --init-new or --accept-loss is wanted")
+        _serve_too(listen, data, ReplyForm(replies), max_retries)
+        return 0
     run_node(
         data=data,
         form=ReplyForm(replies),
@@ -43,3 +58,19 @@ def command(data: Path | None, replies: str, max_retries: int | None, init_new: 
         accept_loss=accept_loss,
     )
     return 0
+
+
+def _serve_too(listen: str, data: Path | None, form: ReplyForm, max_retries: int | None) -> None:
+    """HTTP and stdio in one process; without a data folder, in one that is gone at the end."""
+    from tempfile import TemporaryDirectory
+
+    from jobsight.app import run_service
+    from jobsight.config.load import load
+
+    flags: dict[str, object] = {"server.listen": listen}
+    if max_retries is not None:
+        flags["jobs.max_retries"] = max_retries
+    settings = load(flags, {}, None).settings
+    with ExitStack() as stack:
+        folder = data or Path(stack.enter_context(TemporaryDirectory(prefix="jobsight-"))) / "data"
+        run_service(settings, data=folder, say=complain, stdio=form)

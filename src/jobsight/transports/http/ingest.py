@@ -18,7 +18,7 @@ from jobsight.engine.writer import Writer
 from jobsight.protocol.codec import Aside, Chunk, Codec
 from jobsight.protocol.framing import BYTE_ORDER_MARK
 from jobsight.protocol.limits import LINE_BYTES_MAX
-from jobsight.protocol.messages import Init
+from jobsight.protocol.messages import AcknowledgeAlert, Init
 from jobsight.protocol.refusals import Code, Refusal, refusal
 from jobsight.protocol.replies import error_body
 from jobsight.protocol.session import Outcome, ReplyForm, Session
@@ -241,16 +241,18 @@ _STREAM_START: Final = {
 
 
 def _restrict(chunk: Chunk, caller: Caller) -> None:
-    """Put refusals in the place of what cannot be asked here, or not by this caller."""
+    """Put refusals in the place of what cannot be asked here, or not by this caller; note who asks for the rest."""
     for index, aside in enumerate(chunk.asides):
         item = aside.item
         if isinstance(item, Refusal):
             continue
+        needed = TokenScope.OPERATE if isinstance(item, AcknowledgeAlert) else TokenScope.READ
         if isinstance(item, Init):
             text = "init: expected on a connection of its own (jobsight node); over HTTP there is nothing to open"
-        elif caller.scope < TokenScope.READ:
-            text = f"this token's scope is {caller.scope.word}; a query needs {TokenScope.READ.word}"
+        elif caller.scope < needed:
+            text = f"this token's scope is {caller.scope.word}; this needs {needed.word}"
         else:
+            chunk.asides[index] = Aside(aside.position, aside.source or caller.author, item)
             continue
         in_reply_to = UNSET if item.msg_id is None else item.msg_id
         why = refusal(Code.NOT_SUPPORTED, text, in_reply_to=in_reply_to)
