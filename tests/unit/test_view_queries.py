@@ -327,9 +327,9 @@ def test_what_is_no_view_is_refused_in_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "bindings"),
     [
-        (queries.LIST_ALL, (9, 1, 1, None, None, None, None, None)),
-        (queries.LIST_BY_STATUS, (9, 1, 1, 2, None, None, None, None)),
-        (queries.LIST_BY_TASK, (9, 1, 1, None, 2, None, None, None)),
+        (queries.LIST_ALL, (9, 1, 1, None, None, None, None, None, 0, 0)),
+        (queries.LIST_BY_STATUS, (9, 1, 1, 2, None, None, None, None, 0, 0)),
+        (queries.LIST_BY_TASK, (9, 1, 1, None, 2, None, None, None, 0, 0)),
         (queries.LIST_ALERTS, (9, 1, None, None)),
         (queries.LIST_OPEN_ALERTS, (9, 1, "firing", None)),
         (queries.LIST_ALERTS_BY_TASK, (9, 1, None, "t")),

@@ -59,8 +59,7 @@ _encode = msgspec.json.Encoder().encode
 
 def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -> Applied:
     """
-    Bring the state forward by a batch of reports, or by those from `start` to `stop`: a query between two reports sees
-    the first alone.
+    Bring the state forward by a batch of reports, or by those from `start` to `stop`.
 
     Args:
         state: Changed in place. It must hold every job of the batch that was ever seen; the caller fetches those from the view.
@@ -73,8 +72,9 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
     applied = Applied()
     jobs, dirty, checks = state.jobs, state.changes.jobs, state.checks
     events, sources, at_ms = cast("list[AnyReport]", batch.events), batch.sources, batch.accept_ms
-    if stop is None:
-        stop = len(events)
+    if at_ms < state.kept.latest_ms:  # the clock was set far back: what ends now must not be gone at once
+        at_ms = state.kept.latest_ms
+    stop = len(events) if stop is None else stop
     place = batch.seq << 20
     for index in range(start, stop):
         event = events[index]
@@ -91,8 +91,7 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
         job.refs.append(place | index)
         job.last_event = event
         job.last_source = sources[index]
-        # For speed alone: most reports only move the progress of a job that stands where it stood. What this takes,
-        # `_on_update` would treat alike; a property test holds the two together.
+        # For speed alone: what this takes, `_on_update` would treat alike; a property test holds the two together.
         if (
             type(event) is StatusUpdate
             and event.status == job.status

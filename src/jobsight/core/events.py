@@ -269,6 +269,19 @@ class SettingsChanged(Internal, frozen=True, kw_only=True, gc=False, tag="settin
     author: str
 
 
+class RetentionPassed(Internal, frozen=True, kw_only=True, gc=False, tag="retention_passed"):
+    """
+    Jobs that ended before a cutoff (ms UTC) are kept no longer; 0 for all of them. Cutoffs never move back.
+
+    `completed_before_ms` is for jobs that ended completed, `other_before_ms` for those that ended otherwise. The ages of
+    roll-ups are counted from the moment at which the event was accepted.
+    """
+
+    completed_before_ms: int
+    other_before_ms: int
+    author: str
+
+
 class TokenCreated(Internal, frozen=True, kw_only=True, gc=False, tag="token_created"):
     """
     A token was created by `author`: its public id, the word of its scope, and the SHA-256 of its secret in hex.
@@ -329,6 +342,7 @@ InternalEvent = (
     | RoutingSet
     | DeliveryResult
     | SettingsChanged
+    | RetentionPassed
     | TokenCreated
     | TokenRevoked
     | PingUrlCreated

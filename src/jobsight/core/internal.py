@@ -23,6 +23,7 @@ from jobsight.core.events import (
     MonitorBlind,
     PingUrlCreated,
     PingUrlRevoked,
+    RetentionPassed,
     RoutingSet,
     RunsJudged,
     SettingsChanged,
@@ -36,6 +37,7 @@ from jobsight.core.gaps import GAPS_KEPT, Gap
 from jobsight.core.notifying import announce_again, forget_channels
 from jobsight.core.outbox import DeliveryState
 from jobsight.core.pings import create_ping_url, revoke_ping_url
+from jobsight.core.retention import pass_retention
 from jobsight.core.routing import Routing
 from jobsight.core.rules import BLIND, OVERDUE
 from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, Maintenance, Silence
@@ -47,7 +49,7 @@ from jobsight.core.tokens import Token
 def apply_internal(state: State, batch: Batch) -> Applied:
     """Bring the state forward by a batch of the monitor's own events. The arguments are those of `apply`."""
     applied = Applied()
-    at_ms = batch.accept_ms
+    at_ms = max(batch.accept_ms, state.kept.latest_ms)
     for index, event in enumerate(cast("list[InternalEvent]", batch.events)):
         place = batch.seq << 20 | index
         match event:
@@ -64,6 +66,8 @@ def apply_internal(state: State, batch: Batch) -> Applied:
             case SettingsChanged():
                 state.retries_max = event.max_retries
                 state.silence_ms = event.silence_ms
+            case RetentionPassed():
+                pass_retention(state, event, at_ms)
             case AlertAcknowledged() | AlertResolved():
                 _lend_a_hand(state, event, applied, at_ms)
             case DeliveryResult():

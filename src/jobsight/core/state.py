@@ -9,6 +9,7 @@ from jobsight.core.check import Check
 from jobsight.core.gaps import Gap
 from jobsight.core.groups import ChannelPace, Group
 from jobsight.core.job import Job
+from jobsight.core.kept import Kept
 from jobsight.core.limits import SILENCE_MS
 from jobsight.core.outbox import Delivery, DeliveryState
 from jobsight.core.ping_urls import PingUrl
@@ -53,6 +54,7 @@ class State(Struct, kw_only=True):
             failed jobs by task; `open_without_task` counts those of jobs without one.
         retries_max: The node's retry limit, as the log says; None for none.
         silence_ms: After so long without a word an active job is called lost, quietly.
+        kept: From when on ended jobs and roll-ups are kept.
         tokens: By token_id: every token that was ever created, the revoked ones too.
         ping_urls: By ping_id, the revoked ones too; `ping_secrets`: by secret, those that are good.
         checks: By task.
@@ -77,6 +79,7 @@ class State(Struct, kw_only=True):
     open_without_task: int = 0
     retries_max: int | None = None
     silence_ms: int = SILENCE_MS
+    kept: Kept = Kept()
     tokens: dict[str, Token] = field(default_factory=dict)
     ping_urls: dict[str, PingUrl] = field(default_factory=dict)
     ping_secrets: dict[str, PingUrl] = field(default_factory=dict)
@@ -105,8 +108,8 @@ def forget_changes(state: State) -> None:
         job.is_stored = True
         job.events_stored += len(job.refs)
         del job.refs[:]
-        if job.ended_ms is not None:
-            state.jobs.pop(job.job_id, None)
+        if job.ended_ms is not None and state.jobs.get(job.job_id) is job:
+            del state.jobs[job.job_id]
     for pair in changes.pairs:
         pair.is_dirty = False
     for alert in changes.alerts:

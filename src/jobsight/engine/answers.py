@@ -17,7 +17,7 @@ from jobsight.protocol.limits import LIST_LIMIT_MAX
 from jobsight.protocol.messages import AcknowledgeAlert, AnyQuery, GetAlerts, GetJob, GetStats, Init, ListJobs
 from jobsight.protocol.refusals import Code, refusal, shown
 from jobsight.protocol.session import Answer
-from jobsight.view.answers import AlertPage, JobAnswer, JobPage
+from jobsight.view.answers import AlertPage, Applied, JobAnswer, JobPage
 from jobsight.view.summary import summary_of
 
 THROUGHPUT_MS: Final = 300_000
@@ -47,6 +47,10 @@ class Reading(Protocol):
         self, state: str | None = None, task: str | None = None, *, limit: int = 100, cursor: str | None = None
     ) -> AlertPage:
         """Alerts, the newest episode first."""
+        ...
+
+    def applied(self) -> Applied:
+        """Up to where the view is true, and how many jobs it holds."""
         ...
 
     def rollup_sum(self, since_ms: int, until_ms: int | None = None, task: str | None = None) -> Rollup:
@@ -118,6 +122,8 @@ class Answers:
             figures["by_status"] = _by_status(counters)
             if query.queue is None:
                 figures |= self._detail(query)
+            if not is_narrowed and query.status is None and query.since_ms is None:
+                figures["retained"] = self._reading().applied().retained
         return figures
 
     def _counters(self, query: GetStats) -> list[Counters]:

@@ -28,6 +28,11 @@ class ReadModel(Protocol):
         """Store what has changed, all or none, and let the state forget it. Raises StorageFullError, StorageError."""
         ...
 
+    @property
+    def wants_flush(self) -> bool:
+        """Whether flushes are wanted even while nothing changes: each one deletes a little of what is no longer kept."""
+        ...
+
     def note_alive(self, at_ms: int) -> None:
         """Remember that the monitor has watched up to a moment, ms UTC. Raises StorageFullError, StorageError."""
         ...

@@ -99,12 +99,17 @@ class SeriesPoint(Struct, frozen=True, kw_only=True):
 
 
 class Applied(Struct, frozen=True, kw_only=True):
-    """Up to where the view is true: the log's identity, the place in it, the checksum there; and the jobs ever seen."""
+    """
+    Up to where the view is true: the log's identity, the place in it, the checksum there.
+
+    `jobs_total` counts the jobs ever seen, `retained` those that are still stored.
+    """
 
     log_id: str | None
     applied_seq: int
     checksum: bytes
     jobs_total: int
+    retained: int
 
 
 class MeasureSummary(Struct, frozen=True, kw_only=True, gc=False):

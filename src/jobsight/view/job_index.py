@@ -121,7 +121,7 @@ class JobIndex:
         self._stored = StoredHashes(connection)
         self._total = 0
         self._open: dict[str, int] = {}
-        self._open_hashes: list[int] = []
+        self._open_hashes: dict[int, int] = {}
         self._filters: list[array[int]] = []
         self._asked: dict[str, tuple[int, int, int]] = {}
         self._is_loaded = False
@@ -159,7 +159,7 @@ class JobIndex:
                 self._make_filter(number >> GENERATION_BITS)
             name_hash, word, bits = asked.get(job.job_id) or _hashed(job.job_id)
             opened[job.job_id] = self._total = number
-            hashes.append(name_hash)
+            hashes[number] = name_hash
             self._filters[-1][word] |= bits
         asked.clear()
 
@@ -183,11 +183,10 @@ class JobIndex:
             if segments < min(_SEGMENTS, (self._total >> SEGMENT_BITS) - (generation << _SEGMENTS_BITS)):
                 self._add_stored(generation, segments)
         first = self._total >> SEGMENT_BITS << SEGMENT_BITS
-        self._open = dict(
-            cast("Iterable[tuple[str, int]]", self._connection.execute(SELECT_OPEN, (first, self._total)))
-        )
-        self._open_hashes = [hash_of(job_id) for job_id in self._open]
-        for name_hash in self._open_hashes:
+        names = list(cast("Iterable[tuple[str, int]]", self._connection.execute(SELECT_OPEN, (first, self._total))))
+        self._open = dict(names)
+        self._open_hashes = {number: hash_of(job_id) for job_id, number in names}
+        for name_hash in self._open_hashes.values():
             word, bits = _place(name_hash)
             self._filters[-1][word] |= bits
         self._is_loaded = True
@@ -215,8 +214,7 @@ class JobIndex:
         generation, place = segment >> _SEGMENTS_BITS, segment & (_SEGMENTS - 1)
         tags = [bytearray() for _ in range(_PARTITIONS)]
         offsets = [bytearray() for _ in range(_PARTITIONS)]
-        first = next(iter(self._open.values()))
-        for number, name_hash in enumerate(self._open_hashes, start=first):
+        for number, name_hash in self._open_hashes.items():
             partition = name_hash & (_PARTITIONS - 1)
             tags[partition] += (name_hash >> 32).to_bytes(_TAG_BYTES, "big")
             offsets[partition] += (number & _OFFSET).to_bytes(2, "big")

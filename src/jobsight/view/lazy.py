@@ -41,6 +41,11 @@ class LazyView:
         if self._view is not None or state.changes.events >= HELD_EVENTS_MAX:
             self._real().flush(state, checksum)
 
+    @property
+    def wants_flush(self) -> bool:
+        """Whether something that is no longer kept waits to be deleted."""
+        return self._view is not None and self._view.wants_flush
+
     def note_alive(self, at_ms: int) -> None:
         """Nothing: there is no start after the end of the memory."""
 

@@ -12,6 +12,7 @@ import apsw
 import msgspec
 
 from jobsight.core.alert import RESOLVED
+from jobsight.core.kept import Kept, is_gone, kept_bucket_start_ms, rollups_kept_from_ms
 from jobsight.core.limits import OTHER
 from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
 from jobsight.core.statistics import Counters, Totals, totals_of
@@ -48,11 +49,13 @@ SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queu
 FROM jobs WHERE number = ?
 """
 
-# Jobs that stand in a status other than `completed`, by its index: (before, from, limit, status, task, queue, since, host).
+# Jobs that stand in a status other than `completed`, by its index: (before, from, limit, status, task, queue, since, host,
+# completed and other jobs are kept from).
 LIST_BY_STATUS: Final = """
 SELECT number FROM jobs
 WHERE number < ?1 AND number >= ?2 AND status = ?4 AND status <> 1 AND (?5 IS NULL OR +task = ?5)
     AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7) AND (?8 IS NULL OR host = ?8)
+    AND (ended_before_ms IS NULL OR updated_ms - ended_before_ms >= CASE WHEN +status = 1 THEN ?9 ELSE ?10 END)
 ORDER BY number DESC LIMIT ?3
 """
 
@@ -61,6 +64,7 @@ LIST_BY_TASK: Final = """
 SELECT number FROM jobs
 WHERE number < ?1 AND number >= ?2 AND task = ?5 AND (?4 IS NULL OR +status = ?4)
     AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7) AND (?8 IS NULL OR host = ?8)
+    AND (ended_before_ms IS NULL OR updated_ms - ended_before_ms >= CASE WHEN +status = 1 THEN ?9 ELSE ?10 END)
 ORDER BY number DESC LIMIT ?3
 """
 
@@ -69,6 +73,7 @@ LIST_ALL: Final = """
 SELECT number FROM jobs
 WHERE number < ?1 AND number >= ?2 AND (?4 IS NULL OR +status = ?4) AND (?5 IS NULL OR +task = ?5)
     AND (?6 IS NULL OR queue = ?6) AND (?7 IS NULL OR updated_ms >= ?7) AND (?8 IS NULL OR host = ?8)
+    AND (ended_before_ms IS NULL OR updated_ms - ended_before_ms >= CASE WHEN +status = 1 THEN ?9 ELSE ?10 END)
 ORDER BY number DESC LIMIT ?3
 """
 
@@ -80,7 +85,10 @@ ORDER BY upto
 """
 
 # Up to where the view is true.
-SELECT_APPLIED: Final = "SELECT log_id, applied_seq, checksum, jobs_total FROM applied"
+SELECT_APPLIED: Final = "SELECT log_id, applied_seq, checksum, jobs_total, retained FROM applied"
+
+# What is kept.
+SELECT_KEPT: Final = "SELECT completed_from_ms, other_from_ms, kept_as_of_ms FROM applied"
 
 # The counters over all jobs.
 SELECT_COUNTERS: Final = "SELECT statuses, duration_sum_us, duration_count FROM applied"
@@ -183,7 +191,7 @@ class Reader:
             return self._applied()
 
     def job(self, job_id: str) -> JobAnswer | None:
-        """A job; None when it is not stored."""
+        """A job; None when it is not stored, or no longer kept."""
         with self._moment():
             number = self._number(job_id)
             return None if number is None else self._answers([number])[0]
@@ -258,8 +266,9 @@ class Reader:
             has_task: False asks for the jobs without a task.
         """
         scope = _scope(task, has_task)
-        start_ms = bucket_start_ms(since_ms, width_s)
         with self._moment():
+            kept_from_ms = rollups_kept_from_ms(width_s, self._kept().as_of_ms)
+            start_ms = max(bucket_start_ms(since_ms, width_s), kept_from_ms)
             rows = self._rows(SELECT_ROLLUPS, (width_s, scope, start_ms, until_ms))
         return [SeriesPoint(bucket_ms=start, rollup=decode_rollup(content)) for start, content in rows]
 
@@ -270,12 +279,15 @@ class Reader:
         All that ended within a range, from as few buckets as cover it exactly.
 
         Args:
-            since_ms, until_ms: Rounded down to the finest bucket, ms UTC; None for no end.
+            since_ms, until_ms: Rounded down to the finest bucket that is still kept, ms UTC; None for no end.
             task, has_task: As in `rollup_series`.
         """
         scope = _scope(task, has_task)
         total = Rollup()
         with self._moment():
+            as_of_ms = self._kept().as_of_ms
+            since_ms = kept_bucket_start_ms(since_ms, as_of_ms)
+            until_ms = None if until_ms is None else kept_bucket_start_ms(until_ms, as_of_ms)
             for stretch in stretches(since_ms, until_ms):
                 for rollup in self._buckets(stretch, scope):
                     merge_rollup(total, rollup)
@@ -330,11 +342,18 @@ class Reader:
         return Applied(**dict(zip(Applied.__struct_fields__, row, strict=True)))
 
     def _number(self, job_id: str) -> int | None:
+        kept = self._kept()
         for number in self._index.candidates([job_id]):
             row = self._connection.execute(SELECT_ANSWER, (number,)).fetchone()
-            if row is not None and row[1] == job_id:
+            if row is not None and row[1] == job_id and not is_gone(kept, self._words.text(row[2]) or "", row[18]):
                 return number
         return None
+
+    def _kept(self) -> Kept:
+        row = self._connection.execute(SELECT_KEPT).fetchone()
+        if row is None:
+            raise apsw.CorruptError("the row that says what is kept is missing")
+        return Kept(**dict(zip(Kept.__struct_fields__, row, strict=True)))
 
     def _answers(self, numbers: list[int]) -> list[JobAnswer]:
         rows = self._connection.executemany(SELECT_ANSWER, [(number,) for number in numbers])
@@ -373,8 +392,15 @@ class Reader:
     ) -> tuple[list[int], int]:
         """The numbers of a page, and where the next one goes on (1: nowhere)."""
         status, task, queue, since_ms, host = filters
+        kept = self._kept()
         stored = [None if word is None else self._words.stored(word) for word in (status, task, queue)]
-        values = (*stored, since_ms, None if host is None else self._words.stored(host))
+        values = (
+            *stored,
+            since_ms,
+            None if host is None else self._words.stored(host),
+            kept.completed_from_ms,
+            kept.other_from_ms,
+        )
         statement = LIST_ALL
         if task is not None:
             statement = LIST_BY_TASK

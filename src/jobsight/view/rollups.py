@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from jobsight.core.histogram import Histogram
+from jobsight.core.kept import rollups_kept_from_ms
 from jobsight.core.rollup import WIDTHS_S, MeasureSum, Rollup, RollupKey, bucket_start_ms, merge_rollup
 
 ALL_JOBS: Final = 0
@@ -81,30 +82,41 @@ class RollupStore:
         self._connection = connection
         self._cached: dict[_Key, Rollup] = {}
 
-    def merge(self, additions: dict[RollupKey, Rollup]) -> None:
+    def merge(self, additions: dict[RollupKey, Rollup], as_of_ms: int = 0) -> None:
         """
         Add to the stored buckets of all widths, of the task and of all jobs. Inside a transaction.
 
         Args:
             additions: Of the finest width, see `core.rollup`.
+            as_of_ms: From when the ages of buckets are counted: those that are no longer kept take nothing, see `core.kept`.
         """
+        kept_from_ms = [(width_s, rollups_kept_from_ms(width_s, as_of_ms)) for width_s in WIDTHS_S]
         of_all: dict[int, Rollup] = {}
         for (start_ms, _), addition in additions.items():
             merge_rollup(of_all.setdefault(start_ms, Rollup()), addition)
         touched: dict[_Key, Rollup] = {}
         for (start_ms, task), addition in additions.items():
-            self._merge(touched, start_ms, WITHOUT_TASK if task is None else task, addition)
+            self._merge(touched, start_ms, WITHOUT_TASK if task is None else task, addition, kept_from_ms)
         for start_ms, addition in of_all.items():
-            self._merge(touched, start_ms, ALL_JOBS, addition)
+            self._merge(touched, start_ms, ALL_JOBS, addition, kept_from_ms)
         rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
         self._connection.executemany(REPLACE_ROLLUP, rows)
 
     def forget(self) -> None:
-        """The transaction was rolled back: what is cached is not what is stored."""
+        """The transaction was rolled back, or something was deleted: what is cached is not what is stored."""
         self._cached.clear()
 
-    def _merge(self, touched: dict[_Key, Rollup], start_ms: int, scope: Scope, addition: Rollup) -> None:
-        for width_s in WIDTHS_S:
+    def _merge(
+        self,
+        touched: dict[_Key, Rollup],
+        start_ms: int,
+        scope: Scope,
+        addition: Rollup,
+        kept_from_ms: list[tuple[int, int]],
+    ) -> None:
+        for width_s, from_ms in kept_from_ms:
+            if start_ms < from_ms:
+                continue
             key = (width_s, scope, bucket_start_ms(start_ms, width_s))
             into = touched.get(key)
             if into is None:

@@ -10,6 +10,7 @@ import apsw
 import msgspec
 
 from jobsight.core.job import Job
+from jobsight.core.kept import is_gone
 from jobsight.core.limits import HISTORY_REFS_MAX
 from jobsight.core.state import State, forget_changes
 from jobsight.core.statistics import Counters, PairCounters
@@ -22,6 +23,7 @@ from jobsight.view.ping_urls import load_ping_urls, write_ping_urls
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.rollups import RollupStore
 from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, rows_of
+from jobsight.view.sweep import Sweep
 from jobsight.view.tokens import load_tokens, write_tokens
 from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
 from jobsight.view.words import Words
@@ -101,6 +103,7 @@ class View:
         self._words: Final = Words(connection)
         self._index: Final = JobIndex(connection)
         self._rollups: Final = RollupStore(connection)
+        self._sweep: Final = Sweep(connection, self._words)
         self._pair_numbers: dict[tuple[str | None, str | None], int] = {}
         known = connection.execute("SELECT log_id FROM applied").get
         if known is None and log_id is not None:
@@ -121,6 +124,7 @@ class View:
         with storage_errors(self.path):
             _, seq, _, total, statuses, sum_us, count, retries_max, silence_ms = self._applied()
             state = State(applied_seq=seq, jobs_total=total, retries_max=retries_max, silence_ms=silence_ms)
+            state.kept = self._sweep.kept
             state.counters = Counters(
                 statuses=_decode_statuses(statuses), duration_sum_us=int(sum_us), duration_count=count
             )
@@ -158,6 +162,7 @@ class View:
             except BaseException:
                 self._rollups.forget()
                 self._index.forget()
+                self._sweep.forget()
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
@@ -166,11 +171,11 @@ class View:
 
     def fetch(self, job_ids: Sequence[str], state: State) -> list[Job]:
         """
-        Those of the jobs that are stored.
+        Those of the jobs that are stored and still kept.
 
         Args:
             job_ids: Without repetitions; none of them in `state.jobs`.
-            state: Lends the counters of its pairs.
+            state: Lends the counters of its pairs; says what is kept.
 
         Raises:
             DamagedViewError: The file is damaged. StorageError: It cannot be read.
@@ -180,7 +185,13 @@ class View:
             if not numbers:
                 return []
             wanted = set(job_ids)
-            return [job for job in self._jobs(numbers, state) if job.job_id in wanted]
+            jobs = [job for job in self._jobs(numbers, state) if job.job_id in wanted]
+        return [job for job in jobs if not is_gone(state.kept, job.status, job.ended_ms)]
+
+    @property
+    def wants_flush(self) -> bool:
+        """Whether something that is no longer kept waits to be deleted: each flush deletes a little of it."""
+        return not self._sweep.is_done
 
     def note_alive(self, at_ms: int) -> None:
         """Remember that the monitor has watched up to a moment (ms UTC). Raises as `flush`."""
@@ -236,7 +247,7 @@ class View:
         write_watching(self.connection, state)
         write_tokens(self.connection, state)
         write_ping_urls(self.connection, state)
-        self._rollups.merge(changes.rollups)
+        self._rollups.merge(changes.rollups, state.kept.as_of_ms)
         counters = state.counters
         self.connection.execute(
             UPDATE_APPLIED,
@@ -251,6 +262,8 @@ class View:
                 state.silence_ms,
             ),
         )
+        if self._sweep.step(state.kept, len(new)):
+            self._rollups.forget()
 
     def _move_history(self, jobs: Sequence[Job]) -> None:
         """Move the places of those stored jobs whose count of events passes a multiple of `PIECE_EVENTS`."""

@@ -32,7 +32,7 @@ class StatsAnswer(Struct, frozen=True, kw_only=True):
     How many jobs there are, where they stand, and how long they take.
 
     The first four count jobs by where they stand now; with `since` they count ends since that moment. What follows
-    comes with `detail` alone. `avg_duration_ms` is the mean over the completions counted.
+    comes with `detail` alone. `avg_duration_ms` is the mean over the completions counted; `retained` jobs are still stored.
     """
 
     total: int
@@ -47,6 +47,7 @@ class StatsAnswer(Struct, frozen=True, kw_only=True):
     failure_rate: float | None | UnsetType = UNSET
     throughput_per_s: float | UnsetType = UNSET
     resource_usage: dict[str, MeasureAnswer] | UnsetType = UNSET
+    retained: int | UnsetType = UNSET
 
 
 class HistoryEvent(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from jobsight.protocol.session import Answer
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.exchange import STATUS, HttpRefusal
 from jobsight.transports.http.parameters import StatsParameters
-from jobsight.view.answers import AlertPage, JobAnswer, JobPage
+from jobsight.view.answers import AlertPage, Applied, JobAnswer, JobPage
 
 SumKey = tuple[int, str | None]
 """From when, and of which task."""
@@ -45,7 +45,7 @@ class Statistics:
         )
         now_ms = self._clock_ms()
         keys = self._keys(query, now_ms)
-        fetched = _Fetched(await self._sums(keys) if keys else {})
+        fetched = _Fetched(*(await self._sums(keys) if keys else ({}, None)))
         found: Answer = Answers(self._state, lambda: fetched, _NoLog(), lambda: now_ms).answer(query)
         if isinstance(found, Refusal):
             raise HttpRefusal(STATUS.get(found.code, 400), found.code, found.text)
@@ -62,23 +62,23 @@ class Statistics:
                 keys.add((now_ms - THROUGHPUT_MS, query.task))
         return keys
 
-    async def _sums(self, keys: set[SumKey]) -> dict[SumKey, Rollup]:
+    async def _sums(self, keys: set[SumKey]) -> tuple[dict[SumKey, Rollup], Applied]:
         """What the view holds, and what was not flushed yet when it was read."""
         applied_seq = self._state.applied_seq
         pending = {key: self._pending(key) for key in keys}
 
-        def look(source: Source) -> dict[SumKey, Rollup]:
+        def look(source: Source) -> tuple[dict[SumKey, Rollup], Applied]:
             for _ in range(_TRIES):
-                seq = source.view.applied().applied_seq
+                applied = source.view.applied()
                 sums = {key: source.view.rollup_sum(key[0], None, key[1]) for key in keys}
-                if source.view.applied().applied_seq == seq:
+                if source.view.applied().applied_seq == applied.applied_seq:
                     break
             else:
                 raise HttpRefusal(503, Code.TEMPORARILY_UNAVAILABLE, "the view changes too fast to be read; try again")
-            if seq < applied_seq:
+            if applied.applied_seq < applied_seq:
                 for key, rollup in sums.items():
                     merge_rollup(rollup, pending[key])
-            return sums
+            return sums, applied
 
         return await self._asking.ask(look)
 
@@ -95,8 +95,15 @@ class Statistics:
 class _Fetched:
     """What was read before, given to the answers in the place of a view."""
 
-    def __init__(self, sums: dict[SumKey, Rollup]) -> None:
+    def __init__(self, sums: dict[SumKey, Rollup], applied: Applied | None) -> None:
         self._sums = sums
+        self._applied = applied
+
+    def applied(self) -> Applied:
+        """As it was when the sums were read."""
+        if self._applied is None:
+            raise JobsightError("nothing was read")
+        return self._applied
 
     def rollup_sum(self, since_ms: int, until_ms: int | None = None, task: str | None = None) -> Rollup:
         """One of the sums that were read."""
