@@ -31,7 +31,7 @@ from jobsight.protocol.messages import AcknowledgeAlert, AnyQuery, GetStats, Ini
 from jobsight.protocol.refusals import Code, Refusal
 from jobsight.protocol.session import Answer, Outcome
 
-GROUP_EVENTS_MAX: Final = 4_096
+GROUP_EVENTS_MAX: Final = 16_384
 """Reports that are joined into one batch."""
 
 FLUSH_EVENTS: Final = 16_000

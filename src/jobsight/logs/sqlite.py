@@ -31,7 +31,8 @@ Measured with pages of 4 to 16 KB and 2 to 16 MB: fewer stall more often, more s
 WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 """What a write-ahead file that grew under a long reader is cut back to."""
 
-COMPRESSION_LEVEL: Final = 1
+COMPRESSION_LEVEL: Final = 2
+"""Of batches that are joined from many reports, level 2 stores an eighth less than level 1 for 0.03 us a report more."""
 
 # Only in this order: page size and auto_vacuum are settled by the first table, and the format is set last.
 _CREATE: Final = f"""
