@@ -22,6 +22,9 @@ EXPRESSION_CHARACTERS_MAX: Final = 256
 SHOWN_CHARACTERS: Final = 24
 """How much of it an error text repeats."""
 
+SLOTS_REMEMBERED: Final = 32
+"""Slots of one schedule that need not be worked out again: many tasks share one."""
+
 INTERVAL_MS_MIN: Final = 1_000
 """Slots closer to each other than this are no schedule."""
 
@@ -123,7 +126,8 @@ def _cron(text: str, schedule: str, zone: str) -> Callable[[int, int], int | Non
     _refuse_bad_fields(expression, schedule)
     tz = _zone(zone)
 
-    def find(after_ms: int, anchor_ms: int) -> int | None:
+    @lru_cache(maxsize=SLOTS_REMEMBERED)
+    def slot_after(after_ms: int) -> int | None:
         after = datetime.fromtimestamp(after_ms // 1000, tz)
         for slot in CronSim(expression, after):
             slot_ms = round(slot.timestamp()) * 1000
@@ -132,7 +136,7 @@ def _cron(text: str, schedule: str, zone: str) -> Callable[[int, int], int | Non
                 return slot_ms
         return None
 
-    return find
+    return lambda after_ms, anchor_ms: slot_after(after_ms)
 
 
 def _refuse_bad_fields(expression: str, schedule: str) -> None:

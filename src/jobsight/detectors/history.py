@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from jobsight.core.check import Check
 
 
-def durations_of(check: Check) -> list[int]:
-    """The known durations of the successful runs that are remembered, in ms, rising."""
-    return sorted(run.duration_ms for run in check.ended if run.is_success and run.duration_ms is not None)
+def durations_of(check: Check) -> tuple[int, ...]:
+    """The known durations of the successful runs that are remembered, in ms, in their order."""
+    return tuple([run.duration_ms for run in check.ended if run.is_success and run.duration_ms is not None])
 
 
 def quantile(rising: Sequence[float], share: float) -> float:

@@ -8,6 +8,7 @@ mirrored side, below an explicit limit, or when one of its measures lies outside
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, log
 from typing import Final
 
@@ -22,36 +23,43 @@ from jobsight.detectors.history import durations_of, quantile
 OVER_MEDIAN_MS_MIN: Final = 60_000
 """A run that is less than this away from the median disturbs nobody."""
 
+REMEMBERED: Final = 4_096
+"""Histories of which the limits need not be worked out again."""
+
 _MAD_SCALE: Final = 1.4826
 _MADS: Final = 6
 
 
-def slow_ms(durations: list[int]) -> int | None:
+@lru_cache(maxsize=REMEMBERED)
+def slow_ms(durations: tuple[int, ...]) -> int | None:
     """
     Above which duration a run is slow, in ms; None while too little is known.
 
     Args:
-        durations: Of the last successful runs, ms, rising.
+        durations: Of the last successful runs, ms, in any order.
     """
     if len(durations) < RUNS_LEARNED_MIN:
         return None
+    durations = tuple(sorted(durations))
     median = quantile(durations, 0.5)
     spread = min(median * exp(_MADS * _mad_log(durations)), 10 * median)
     limit = max(2 * median, spread, 1.5 * quantile(durations, 0.99))
     return round(max(limit, median + OVER_MEDIAN_MS_MIN))
 
 
-def fast_ms(durations: list[int]) -> int | None:
+@lru_cache(maxsize=REMEMBERED)
+def fast_ms(durations: tuple[int, ...]) -> int | None:
     """Below which duration a run is too fast, in ms; None while too little is known, or where nothing would be."""
     if len(durations) < RUNS_LEARNED_MIN:
         return None
+    durations = tuple(sorted(durations))
     median = quantile(durations, 0.5)
     spread = max(median * exp(-_MADS * _mad_log(durations)), median / 10)
     limit = min(median / 2, spread, quantile(durations, 0.01) / 1.5, median - OVER_MEDIAN_MS_MIN)
     return round(limit) if limit > 0 else None
 
 
-def _mad_log(durations: list[int]) -> float:
+def _mad_log(durations: tuple[int, ...]) -> float:
     logs = [log(max(1, duration)) for duration in durations]
     median = quantile(logs, 0.5)
     return _MAD_SCALE * quantile(sorted(abs(one - median) for one in logs), 0.5)
@@ -69,7 +77,7 @@ def detect(watched: Watched, at_ms: int) -> DeadlinePassed | None:
     due_ms = deadline_ms(watched)
     if due_ms is None or at_ms < due_ms:
         return None
-    median = span_text(round(quantile(durations_of(watched.check), 0.5)))
+    median = span_text(round(quantile(sorted(durations_of(watched.check)), 0.5)))
     text = f"a job runs for more than {span_text(due_ms - watched.run.started_ms)}, it mostly takes {median}"
     return found(watched, SLOW, due_ms, text)
 
@@ -85,14 +93,14 @@ def detect_fast(check: Check, run: EndedRun) -> str | None:
     limit_ms = check.expected.min_runtime_ms
     if limit_ms is not None and run.duration_ms < limit_ms:
         return f"a run was done after {span_text(run.duration_ms)}, at least {span_text(limit_ms)} is expected"
-    before = sorted(
+    before = tuple(
         one.duration_ms
         for one in check.ended
         if one.is_success and one.duration_ms is not None and one.number < run.number
     )
     learned_ms = fast_ms(before)
     if learned_ms is not None and run.duration_ms < learned_ms:
-        median = span_text(round(quantile(before, 0.5)))
+        median = span_text(round(quantile(sorted(before), 0.5)))
         return f"a run was done after {span_text(run.duration_ms)}, it mostly takes {median}"
     return None
 

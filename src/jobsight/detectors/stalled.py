@@ -21,7 +21,7 @@ def limit_ms(check: Check) -> int | None:
     if check.expected.stall_after_ms is not None:
         return check.expected.stall_after_ms
     durations = durations_of(check)
-    return max(STALL_MS_MIN, round(quantile(durations, 0.99))) if len(durations) >= RUNS_LEARNED_MIN else None
+    return max(STALL_MS_MIN, round(quantile(sorted(durations), 0.99))) if len(durations) >= RUNS_LEARNED_MIN else None
 
 
 def deadline_ms(watched: Watched) -> int | None:
