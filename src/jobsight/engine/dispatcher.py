@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from jobsight.core.events import DeliveryResult, InternalEvent
-from jobsight.core.outbox import Delivery, DeliveryState
+from jobsight.core.outbox import Delivery, DeliveryState, NoticeKind
 from jobsight.core.retries import BREAKER_FAILURES, BREAKER_MS, after_failure
 from jobsight.core.state import State
 from jobsight.engine.supervisor import outcome_of
@@ -219,7 +219,7 @@ class Dispatcher:
             **notice,
             "kind": str(delivery.kind),
             "dedup_key": delivery.dedup_key,
-            "sequence": delivery.sequence,
+            "sequence": 0 if delivery.kind == NoticeKind.TRIGGER else delivery.sequence,  # mail threads hang on the first
             "output_tail": None if job_id is None else self._tail_of(job_id),
             "links": msgspec.to_builtins(self._links_of(delivery)),
         }
