@@ -191,6 +191,13 @@ def answers(status: int, body: bytes = b"", **headers: str) -> Fault:
     return fault
 
 
+def is_full(exchange: Exchange) -> bool:
+    """A fault: no line is stored, and each is answered so."""
+    refused = b'{"type": "error", "code": 11, "text": "the store is full"}\n'
+    exchange.reply(200, refused * len(lines_of(exchange.body)))
+    return True
+
+
 def loses_the_answer(exchange: Exchange) -> bool:
     """A fault: everything is processed, and the connection cut before the answer."""
     exchange.server.monitor.take(exchange.body)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.client_monitor import Monitor, answers, loses_the_answer, waits_for
+from integration.client_monitor import Monitor, answers, is_full, loses_the_answer, waits_for
 
 import jobsight
 from jobsight.client.settings import Settings
@@ -276,7 +276,7 @@ def test_jobs_of_many_threads_keep_their_order(monitor: Monitor, a_client: MakeC
         answers(200, b""),
         answers(401),
         answers(404),
-        answers(200, b'{"type":"error","code":11,"text":"full"}\n' * 2),
+        is_full,
         loses_the_answer,
     ],
     ids=["500", "429", "503", "a login page", "no answer", "401", "404", "full", "the answer is lost"],
