@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,28 @@ def service(data: Path) -> Iterator[tuple[int, int]]:
         raise RuntimeError(f"the service ended with exit code {process.returncode}: {rest}")
 
 
+@contextmanager
+def floor() -> Iterator[tuple[int, int]]:
+    """The bare server, as `service`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", "bench.http_floor", str(port)], preexec_fn=first_core, cwd=ROOT)
+    try:
+        ends = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.05)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -64,21 +88,25 @@ def _load(port: int, source: Path, *, lines: int, connections: int) -> dict[str,
 
 
 def post(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
-    """Single reports by POST on 32 connections, durable, one core for the service."""
+    """Single reports by POST on 32 connections, durable, one core for the service, against a server that does nothing."""
     count = min(reports, 20_000)
     source = write_file(scratch / f"workload-{count}.ndjson", count, seed=3)
     found: list[dict[str, Any]] = []
+    shares: list[float] = []
     for number in range(runs):
+        with floor() as (port, _):
+            bare = _load(port, source, lines=1, connections=CONNECTIONS)
         with service(scratch / f"post-{number}") as (port, pid):
             before_s = _cpu_s(pid)
             figures = _load(port, source, lines=1, connections=CONNECTIONS)
             figures["cpu_us"] = (_cpu_s(pid) - before_s) / count * 1e6
         found.append(figures)
-        say(
-            f"run {number + 1}: {count / figures['wall_s']:,.0f}/s, p50 {figures['p50_ms']:.2f} ms, p99 {figures['p99_ms']:.2f} ms"
-        )
+        shares.append(bare["wall_s"] / figures["wall_s"])
+        rates = f"bare {count / bare['wall_s']:,.0f}/s, service {count / figures['wall_s']:,.0f}/s"
+        say(f"run {number + 1}: {rates}, p50 {figures['p50_ms']:.2f} ms, p99 {figures['p99_ms']:.2f} ms")
     return {
         "posts_per_s": round(statistics.median(count / one["wall_s"] for one in found)),
+        "share_of_bare": round(statistics.median(shares), 3),
         "p50_ms": round(statistics.median(one["p50_ms"] for one in found), 2),
         "p99_ms": round(statistics.median(one["p99_ms"] for one in found), 2),
         "cpu_us_per_post": round(statistics.median(one["cpu_us"] for one in found), 1),

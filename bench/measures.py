@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.growth import growth
+from bench.http_measures import HTTP_MEASURES
 from bench.peers import peers
 from bench.processes import ROOT, Run, first_core, node_command, run_file
 from bench.steps import steps
@@ -121,6 +122,7 @@ MEASURES: dict[str, Callable[..., Figures]] = {
     "replay": replay,
     "growth": growth,
     "peers": peers,
+    **HTTP_MEASURES,
 }
 
 BY_DEFAULT = ("write", "round_trip", "steps", "replay")

@@ -50,6 +50,9 @@ AnyWriter = TypeVar("AnyWriter", bound=Writer)
 SERVICE_FLUSH_MS: Final = 50
 """The service flushes oftener than a node on stdin: clients wait while it does, so each flush has to be short."""
 
+FAILPOINT: Final = "JOBSIGHT_FAILPOINT"
+"""Names a point of `engine.dispatcher` at which the service kills itself; for tests of what survives that."""
+
 VERIFY_HEAD_ONLY: Final = 1 << 62
 
 Say = Callable[[str], None]
@@ -346,6 +349,7 @@ def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | 
         open_store(data, say) as store,
     ):
         refuse_open_address(options, TokenRegistry(store.state), str(data))
+        spare_the_collector()
         with control_socket(data) as control:
             _run_loop(_serve(settings, options, channels, store, data, listening, control, say, stdio))
 
@@ -384,7 +388,7 @@ def _channels(settings: Settings) -> dict[str, Notifier]:
     return channels
 
 
-def _dispatcher(writer: Writer, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:
+def _dispatcher(writer: Writer, view: ReadModel, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:
     from jobsight.engine.dispatcher import Dispatcher
 
     state, dice = writer.state, secrets.SystemRandom().random
@@ -393,10 +397,16 @@ def _dispatcher(writer: Writer, channels: Mapping[str, Notifier], say: Say) -> D
         writer.submit_events(events, lambda outcome: done(outcome.failure is None))
 
     def tail_of(job_id: str) -> str | None:
-        job = state.jobs.get(job_id)
+        job = state.jobs.get(job_id) or next(iter(view.fetch([job_id], state)), None)
         return None if job is None else job.message
 
-    dispatcher = Dispatcher(state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say)
+    def pass_point(name: str) -> None:
+        if name == os.environ.get(FAILPOINT):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    dispatcher = Dispatcher(
+        state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say, pass_point=pass_point
+    )
     writer.on_deliveries = dispatcher.take
     return dispatcher
 
@@ -434,7 +444,7 @@ async def _serve(
         options,
         writer=writer,
         ticker=ticker,
-        deliveries=_dispatcher(writer, channels, say),
+        deliveries=_dispatcher(writer, store.view, channels, say),
         open_source=lambda: _open_source(data),
         clock_ms=clock_ms,
         listening=listening,
