@@ -31,6 +31,7 @@ class WatchedState:
         self.raised: list[Alert] = []
         self.deadlines: list[Any] = []
         self._keeps_batches = keeps_batches
+        self._stored: dict[str, Any] = {}
         self._flush_due_ms: int | None = None
         self.ticker = self._new_ticker()
 
@@ -88,6 +89,8 @@ class WatchedState:
     def flush(self) -> None:
         """The view is brought up to date."""
         self.ticker.register(self.state.changes)
+        if self._keeps_batches:
+            self._stored.update({job.job_id: job for job in self.state.changes.jobs if job.ended_ms is not None})
         forget_changes(self.state)
         self._flush_due_ms = None
 
@@ -114,6 +117,9 @@ class WatchedState:
         done(True)
 
     def _apply(self, events: list[Any], *, is_internal: bool) -> list[Alert]:
+        for job_id in {getattr(event, "job_id", None) or getattr(event, "subject", "") for event in events}:
+            if job_id in self._stored and job_id not in self.state.jobs:
+                self.state.jobs[job_id] = self._stored.pop(job_id)
         seq = self.state.applied_seq + 1
         batch = Batch(seq=seq, accept_ms=self.now_ms, sources=["w"] * len(events), events=events)
         if self._keeps_batches:
