@@ -261,8 +261,8 @@ def _restrict(chunk: Chunk, caller: Caller) -> None:
 
 def _code_of(chunk: Chunk, outcome: Outcome) -> Code | None:
     """The error code with which the one message of a chunk is answered; None for a good answer."""
-    if outcome.failure is not None and chunk.reports:
-        return outcome.failure.code
+    if chunk.reports:
+        return None if outcome.failure is None else outcome.failure.code
     for answer in (*(aside.item for aside in chunk.asides), *outcome.answers):
         if isinstance(answer, Refusal):
             return answer.code
