@@ -21,9 +21,11 @@ from jobsight.core.events import InternalEvent, RoutingSet, SettingsChanged
 from jobsight.core.state import State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX
 from jobsight.engine.answers import Answers, Reading
+from jobsight.engine.duties import Duties, Duty
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
-from jobsight.engine.ticker import Ticker
+from jobsight.engine.retention import KeepTimes, Retention
+from jobsight.engine.ticker import Submit, Ticker
 from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import FLUSH_MS, Writer
 from jobsight.errors import DamagedViewError
@@ -75,13 +77,18 @@ def spare_the_collector() -> None:
 
 
 class Store(Struct, frozen=True, kw_only=True):
-    """A log, its view, and the state that they give together; `reader` answers queries as of the last flush."""
+    """
+    A log, its view, and the state that they give together.
+
+    `reader` answers queries as of the last flush; `began_ms` says when the log was made, ms UTC.
+    """
 
     log: Log
     view: ReadModel
     state: State
     reader: Callable[[], Reading]
     is_durable: bool
+    began_ms: int = 0
 
 
 @contextmanager
@@ -128,7 +135,9 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
     stack.callback(view.close)
     reader = open_reader(folder.view_path)
     stack.callback(reader.close)
-    return Store(log=log, view=view, state=state, reader=lambda: reader, is_durable=True)
+    return Store(
+        log=log, view=view, state=state, reader=lambda: reader, is_durable=True, began_ms=folder.marker.created_ms
+    )
 
 
 def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda _: None) -> tuple[ReadModel, State]:
@@ -238,7 +247,8 @@ def run_node(
             writer.record(
                 [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
             )
-        node = StdioNode(writer, Session(form, complain), waker, complain, ticker=ticker_of(writer, store.view))
+        duties = duties_of(writer, store, KeepTimes())
+        node = StdioNode(writer, Session(form, complain), waker, complain, ticker=duties)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, node.stop)
         node.serve()
@@ -246,13 +256,24 @@ def run_node(
 
 def ticker_of(writer: Writer, view: ReadModel, clock: Callable[[], int] = clock_ms) -> Ticker:
     """The ticker of a writer's state: told what each flush is about to store, and handing in what has passed."""
+    ticker = Ticker(writer.state, _submit_of(writer), clock, view.note_alive)
+    writer.on_flush = ticker.register
+    return ticker
 
+
+def duties_of(writer: Writer, store: Store, kept: KeepTimes, clock: Callable[[], int] = clock_ms) -> Duties:
+    """What the owner of a writer has to do from time to time. What is kept in memory alone is bounded by its bytes."""
+    duties: list[Duty] = [ticker_of(writer, store.view, clock)]
+    if store.is_durable:
+        duties.append(Retention(kept, writer.state, _submit_of(writer), clock, store.began_ms))
+    return Duties(duties)
+
+
+def _submit_of(writer: Writer) -> Submit:
     def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
         writer.submit_events(events, lambda outcome: done(outcome.failure is None))
 
-    ticker = Ticker(writer.state, submit, clock, view.note_alive)
-    writer.on_flush = ticker.register
-    return ticker
+    return submit
 
 
 def _writer(
@@ -404,9 +425,7 @@ def _dispatcher(writer: Writer, view: ReadModel, channels: Mapping[str, Notifier
         if name == os.environ.get(FAILPOINT):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    dispatcher = Dispatcher(
-        state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say, pass_point=pass_point
-    )
+    dispatcher = Dispatcher(state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say, pass_point=pass_point)
     writer.on_deliveries = dispatcher.take
     return dispatcher
 
@@ -439,11 +458,11 @@ async def _serve(
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
     if store.state.routing.channels != list(channels):
         writer.record([RoutingSet(channels=list(channels), author="config")])
-    ticker = ticker_of(writer, store.view)
+    kept = KeepTimes(completed_ms=settings.retention.completed_ms, other_ms=settings.retention.failed_ms)
     service = build_service(
         options,
         writer=writer,
-        ticker=ticker,
+        ticker=duties_of(writer, store, kept),
         deliveries=_dispatcher(writer, store.view, channels, say),
         open_source=lambda: _open_source(data),
         clock_ms=clock_ms,

@@ -28,6 +28,12 @@ SENDS_AT_ONCE: Final = 2
 SEND_SECONDS_MAX: Final = 30
 """Then a slot is given up, whatever the channel does."""
 
+BEFORE_SEND: Final = "before-send"
+"""A delivery was decided on and stored, and nobody has heard of it."""
+
+AFTER_SEND: Final = "after-send"
+"""The channel has said yes, and the log does not know it yet."""
+
 Submit = Callable[[list[InternalEvent], Callable[[bool], None]], None]
 """Brings events into the log; told whether they are stored."""
 
@@ -75,6 +81,7 @@ class Dispatcher:
         links_of: Where a reader of a notification can go; signed links among them.
         tail_of: The last lines that a job printed, by its id.
         say: Told what an operator should mend.
+        pass_point: Told the points at which a test may end the process: `BEFORE_SEND`, `AFTER_SEND`.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class Dispatcher:
         links_of: Callable[[Delivery], Links] = lambda _: Links(),
         tail_of: Callable[[str], str | None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        pass_point: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._state = state
         self._submit = submit_events
@@ -96,6 +104,7 @@ class Dispatcher:
         self._links_of = links_of
         self._tail_of = tail_of
         self._say = say
+        self._pass_point = pass_point
         self.lanes: Final = {name: Lane(channel) for name, channel in channels.items()}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -109,6 +118,11 @@ class Dispatcher:
         """Take over what was decided on; the writer calls it once that is stored."""
         for delivery in deliveries:
             self._take(delivery)
+
+    def wake(self) -> None:
+        """Look again at once: the clock has moved, or a channel is known to be back."""
+        for lane in self.lanes.values():
+            lane.changed.set()
 
     async def close(self) -> None:
         """Stop sending; what waits stays in the outbox for the next start."""
@@ -154,11 +168,14 @@ class Dispatcher:
 
     async def _send(self, lane: Lane, delivery: Delivery) -> None:
         notification = self._notification(delivery)
+        self._pass_point(BEFORE_SEND)
         work = lane.channel.send(notification, now_ms=self._clock_ms())
         outcome = await outcome_of(work, SEND_SECONDS_MAX)
         tries = delivery.tries + 1
         if isinstance(outcome, Receipt):
+            self._pass_point(AFTER_SEND)
             lane.failures_in_row = 0
+            lane.rests_until_ms = 0
             if outcome.problem is not None:
                 self._say(f"channel {lane.channel.name}: {outcome.problem}")
             self._conclude(delivery, DeliveryState.DELIVERED, tries, outcome.detail, lane)
@@ -219,7 +236,8 @@ class Dispatcher:
             **notice,
             "kind": str(delivery.kind),
             "dedup_key": delivery.dedup_key,
-            "sequence": 0 if delivery.kind == NoticeKind.TRIGGER else delivery.sequence,  # mail threads hang on the first
+            # Mail threads hang on the trigger, so that one is always the first.
+            "sequence": 0 if delivery.kind == NoticeKind.TRIGGER else delivery.sequence,
             "output_tail": None if job_id is None else self._tail_of(job_id),
             "links": msgspec.to_builtins(self._links_of(delivery)),
         }
