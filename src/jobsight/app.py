@@ -333,6 +333,21 @@ def _open_source(data: Path) -> Source:
 
 
 @contextmanager
+def open_state(data: Path, say: Say) -> Iterator[tuple[State, Callable[[list[InternalEvent]], None]]]:
+    """
+    The state of a data folder that no other process holds, and what stores events of the monitor.
+
+    Raises:
+        InUseError: A process holds the folder; it can be asked through its control socket.
+        JobsightError: See `open_store`.
+    """
+    with open_store(data, say) as store:
+        writer = _writer(store, None, kind=Writer)
+        yield store.state, writer.record
+        writer.close()
+
+
+@contextmanager
 def open_tokens(data: Path, say: Say) -> Iterator[tuple[TokenRegistry, Callable[[list[InternalEvent]], None]]]:
     """
     The tokens of a data folder that no other process holds, and what stores their changes.

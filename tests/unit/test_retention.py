@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from jobsight.core.apply import apply, apply_internal
-from jobsight.core.events import AnyReport, Batch, JobCompleted, JobFailed, RetentionPassed, StatusUpdate
+from jobsight.core.events import AnyReport, Batch, InternalEvent, JobCompleted, JobFailed, RetentionPassed, StatusUpdate
 from jobsight.core.kept import Kept, is_gone, kept_bucket_start_ms, rollups_kept_from_ms
 from jobsight.core.state import State
 from jobsight.core.statistics import totals_of
+from jobsight.engine.retention import KeepTimes, Retention
 from jobsight.view.job_index import SEGMENT_BITS
 from jobsight.view.store import View
 from jobsight.view.sweep import FREE_PAGES_KEPT, SWEEP_ROWS
@@ -175,6 +176,61 @@ def test_a_job_in_memory_is_gone_as_well(view: View) -> None:
     assert ["a"] == listed(view)
     assert {} == state.jobs
     assert 1 == rows(view)
+
+
+# ----------------------------------------------------------------------------------------------------------------- duty
+
+
+class Monitor:
+    """A state, a clock that is stepped, and a log that can refuse."""
+
+    def __init__(self, keep: KeepTimes) -> None:
+        self.state, self.now_ms, self.is_full = State(), AT_MS, False
+        self.said: list[RetentionPassed] = []
+        self.duty = Retention(keep, self.state, self.submit, lambda: self.now_ms, AT_MS)
+
+    def submit(self, events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        if not self.is_full:
+            self.said += [event for event in events if isinstance(event, RetentionPassed)]
+            batch = Batch(seq=1, accept_ms=self.now_ms, sources=[None], events=list(events))
+            apply_internal(self.state, batch)
+        done(not self.is_full)
+
+    def pass_hours(self, hours: int) -> None:
+        for _ in range(hours):
+            self.now_ms += HOUR_MS
+            self.duty.tick()
+
+
+def test_cutoffs_move_once_an_hour_and_not_before_there_is_anything_to_let_go_of() -> None:
+    """A young log is not filled with cutoffs; then one event an hour moves both on, and what is kept for ever stays."""
+    monitor = Monitor(KeepTimes(completed_ms=30 * DAY_MS, other_ms=0))
+    monitor.pass_hours(48)
+
+    assert [] == monitor.said
+    assert HOUR_MS == monitor.duty.due_ms()
+    monitor.pass_hours(1)
+    monitor.duty.tick()
+    assert [(AT_MS + 49 * HOUR_MS - 30 * DAY_MS, 0)] == [
+        (one.completed_before_ms, one.other_before_ms) for one in monitor.said
+    ]
+    monitor.now_ms += HOUR_MS - 1
+    monitor.duty.tick()
+    assert 1 == len(monitor.said)
+    monitor.pass_hours(3)
+    assert 4 == len(monitor.said)
+
+
+def test_what_could_not_be_stored_is_said_again() -> None:
+    """A full disk holds the cutoffs up, no more."""
+    monitor = Monitor(KeepTimes(completed_ms=HOUR_MS))
+    monitor.is_full = True
+    monitor.pass_hours(3)
+    monitor.is_full = False
+
+    assert 0 == monitor.duty.due_ms()
+    monitor.duty.tick()
+    assert 1 == len(monitor.said)
 
 
 # --------------------------------------------------------------------------------------------------------------- deletion

@@ -26,6 +26,10 @@ _OPTIONS = (
         multiple=True,
         help="A proxy whose X-Forwarded-* are believed; may be repeated.",
     ),
+    click.option(
+        "--keep-completed", metavar="TIME", help="How long completed jobs are kept; 0 for ever.  [default: 30d]"
+    ),
+    click.option("--keep-failed", metavar="TIME", help="How long jobs that ended otherwise are kept.  [default: 90d]"),
     click.option("--insecure-no-auth", is_flag=True, default=None, help="Let everybody in who reaches the address."),
     click.option("--log-requests", is_flag=True, default=None, help="One line for each request on stderr."),
 )
@@ -39,6 +43,8 @@ _PATHS = {
     "insecure_no_auth": "server.insecure_no_auth",
     "log_requests": "server.log_requests",
     "max_retries": "jobs.max_retries",
+    "keep_completed": "retention.completed",
+    "keep_failed": "retention.failed",
 }
 
 

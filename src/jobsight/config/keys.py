@@ -89,6 +89,18 @@ KEYS: Final = (
         "An active job that was silent for so long is called lost.",
         field="jobs.silence_ms",
     ),
+    _key(
+        "retention.completed",
+        values.keep_ms,
+        "How long a completed job is kept after its end; 0 for ever.",
+        field="retention.completed_ms",
+    ),
+    _key(
+        "retention.failed",
+        values.keep_ms,
+        "How long a job that ended otherwise is kept after its end; 0 for ever.",
+        field="retention.failed_ms",
+    ),
     _key("notify", values.urls, "URLs of channels that are told of every alert.", is_secret=True),
 )
 

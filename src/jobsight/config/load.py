@@ -222,6 +222,9 @@ def _with_line_first(file: Path, text: str, lines: int) -> str:
 
 
 def _flag_of(path: str) -> str:
-    return {"data.dir": "data", "server.trusted_proxies": "trusted-proxy"}.get(
-        path, path.rpartition(".")[2].replace("_", "-")
-    )
+    return {
+        "data.dir": "data",
+        "server.trusted_proxies": "trusted-proxy",
+        "retention.completed": "keep-completed",
+        "retention.failed": "keep-failed",
+    }.get(path, path.rpartition(".")[2].replace("_", "-"))

@@ -83,6 +83,13 @@ class JobSettings(Struct, frozen=True, kw_only=True):
     silence_ms: int = SILENCE_MS
 
 
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """How long jobs are kept after their end, ms; 0 for ever. `failed_ms` is for all that did not complete."""
+
+    completed_ms: int = 30 * 86_400_000
+    failed_ms: int = 90 * 86_400_000
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """
     Everything that can be set.
@@ -96,6 +103,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     data: DataSettings = DataSettings()
     jobs: JobSettings = JobSettings()
+    retention: RetentionSettings = RetentionSettings()
     notify: tuple[str, ...] = ()
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     smtp: Mapping[str, Any] = field(default_factory=dict)

@@ -46,6 +46,8 @@ def _plain(value: object) -> object:
 
 
 def _duration(duration_ms: int) -> str:
+    if duration_ms == 0:
+        return "0"
     unit, size = max(
         ((unit, size) for unit, size in DURATION_UNITS_MS.items() if duration_ms % size == 0),
         key=lambda found: found[1],

@@ -18,6 +18,7 @@ Reader = Callable[[object], object]
 DURATION_UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 _DURATION: Final = re.compile(r"(\d{1,9})([smhd])")
+_KEEP_MS_MIN: Final = 3_600_000
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 
@@ -70,6 +71,16 @@ def duration_ms(value: object) -> int:
     if match is None or int(match[1]) == 0:
         _expected("a duration such as 90s, 15m, 24h or 7d", value)
     return int(match[1]) * DURATION_UNITS_MS[match[2]]
+
+
+def keep_ms(value: object) -> int:
+    """How long something is kept, at least an hour; `0` is for ever. Milliseconds."""
+    if not isinstance(value, bool) and value in (0, "0"):
+        return 0
+    kept_ms = duration_ms(value)
+    if kept_ms < _KEEP_MS_MIN:
+        _expected("at least 1h, or 0 for ever", value)
+    return kept_ms
 
 
 def networks(value: object) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
-from jobsight.engine.ticker import Ticker
+from jobsight.engine.duties import Duty
 from jobsight.engine.writer import Writer
 from jobsight.errors import StorageError
 from jobsight.protocol.codec import Chunk
@@ -61,7 +61,7 @@ class StdioNode:
         writer: Built with `waker.wake`, or without a log thread.
         session: Reads the input and words the replies.
         complain: Writes one line to stderr.
-        ticker: Sees deadlines pass; None where nothing is watched.
+        ticker: Sees deadlines pass, and what else is due from time to time; None where nothing is watched.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class StdioNode:
         waker: Waker,
         complain: Callable[[str], None],
         *,
-        ticker: Ticker | None = None,
+        ticker: Duty | None = None,
         input_fd: int = 0,
         output_fd: int = 1,
     ) -> None:

@@ -10,8 +10,8 @@ from ssl import SSLContext
 from msgspec import Struct
 
 from jobsight.engine.dispatcher import Dispatcher as Deliveries
+from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
-from jobsight.engine.ticker import Ticker
 from jobsight.engine.tokens import TokenRegistry
 from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
@@ -57,7 +57,7 @@ def build_service(
     options: ServiceOptions,
     *,
     writer: ObservedWriter,
-    ticker: Ticker,
+    ticker: Duty,
     deliveries: Deliveries,
     open_source: Callable[[], Source],
     clock_ms: Callable[[], int],

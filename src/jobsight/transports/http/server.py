@@ -16,7 +16,7 @@ from typing_extensions import override
 from uvicorn import Server
 
 from jobsight.engine.dispatcher import Dispatcher as Deliveries
-from jobsight.engine.ticker import Ticker
+from jobsight.engine.duties import Duty
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
 from jobsight.transports.http.dispatch import Dispatcher
@@ -65,7 +65,7 @@ class Service:
         ingest: Ingest,
         reading: ReadingSide,
         writer: Writer,
-        ticker: Ticker,
+        ticker: Duty,
         deliveries: Deliveries,
         listeners: Sequence[Listener],
         on_ready: Callable[[], None],

@@ -1,0 +1,34 @@
+"""What the owner of a writer does beside its work, from time to time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+
+class Duty(Protocol):
+    """Something that wants to be called when its time has come."""
+
+    def due_ms(self) -> int | None:
+        """In how many milliseconds `tick` wants to be called; None for not at all as things are."""
+        ...
+
+    def tick(self) -> None:
+        """Do what is due. Cheap when nothing is."""
+        ...
+
+
+class Duties:
+    """Several duties as one."""
+
+    def __init__(self, duties: Sequence[Duty]) -> None:
+        self._duties: Final = tuple(duties)
+
+    def due_ms(self) -> int | None:
+        """When the first of them is due."""
+        return min((due_ms for duty in self._duties if (due_ms := duty.due_ms()) is not None), default=None)
+
+    def tick(self) -> None:
+        """Let each of them do what is due."""
+        for duty in self._duties:
+            duty.tick()
