@@ -13,6 +13,7 @@ from jobsight.engine.dispatcher import Dispatcher as Deliveries
 from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.tokens import TokenRegistry
+from jobsight.engine.writer import Writer
 from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.asking import Source
@@ -85,13 +86,7 @@ def build_service(
     peers = Peers([ip_network(network) for network in options.trusted_proxies])
     access = _access(options, tokens, peers, clock_ms)
     ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
-    pings = Pings(
-        writer,
-        peers=peers,
-        rate=RateLimit(options.requests_per_second),
-        clock_ms=clock_ms,
-        inflated_bytes_max=options.inflated_bytes,
-    )
+    pings = _pings(options, writer, peers, clock_ms)
     reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms)
     endpoints = [
         *health_endpoints(writer.why_not_ready),
@@ -108,9 +103,6 @@ def build_service(
         endpoints=endpoints,
         log_request=journal.request if options.log_requests else None,
     )
-    listeners = [Listener(socket=listening, bounds=_bounds(options), tls=options.tls)]
-    if control is not None:
-        listeners.append(Listener(socket=control, bounds=_bounds(options, is_control=True)))
     return Service(
         app=app,
         ingest=ingest,
@@ -118,7 +110,7 @@ def build_service(
         writer=writer,
         ticker=ticker,
         deliveries=deliveries,
-        listeners=listeners,
+        listeners=_listeners(options, listening, control),
         on_ready=on_ready,
         beside=beside,
     )
@@ -138,6 +130,23 @@ def refuse_open_address(options: ServiceOptions, tokens: TokenRegistry, folder: 
         f"read. Make one first: jobsight token create --scope admin --data {folder}  (or listen on 127.0.0.1; or let "
         "everybody in: --insecure-no-auth)"
     )
+
+
+def _pings(options: ServiceOptions, writer: Writer, peers: Peers, clock_ms: Callable[[], int]) -> Pings:
+    return Pings(
+        writer,
+        peers=peers,
+        rate=RateLimit(options.requests_per_second),
+        clock_ms=clock_ms,
+        inflated_bytes_max=options.inflated_bytes,
+    )
+
+
+def _listeners(options: ServiceOptions, listening: socket.socket, control: socket.socket | None) -> list[Listener]:
+    listeners = [Listener(socket=listening, bounds=_bounds(options), tls=options.tls)]
+    if control is not None:
+        listeners.append(Listener(socket=control, bounds=_bounds(options, is_control=True)))
+    return listeners
 
 
 def _bounds(options: ServiceOptions, *, is_control: bool = False) -> Bounds:
