@@ -197,6 +197,7 @@ def rebuild_view(data: Path, on_progress: Callable[[int, int], None]) -> tuple[i
     """
     from jobsight.logs.folder import open_folder
 
+    os.umask(0o077)  # whatever is made in the folder is the owner's alone
     with ExitStack() as stack:
         folder = open_folder(data, now_ms=clock_ms())
         stack.callback(folder.close)
@@ -375,11 +376,12 @@ def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | 
     Raises:
         JobsightError: With the command's exit code.
     """
+    from jobsight.notifiers.registry import channels_from
     from jobsight.transports.http.assembly import refuse_open_address
     from jobsight.transports.http.listening import bind_address, control_socket
 
     options = _service_options(settings)
-    channels = _channels(settings)
+    channels = channels_from(settings.channels, settings.notify, settings.smtp, os.environ, os.uname().nodename)
     with (
         closing(bind_address(options.host, settings.server.listen.port)) as listening,
         open_store(data, say) as store,
@@ -407,21 +409,6 @@ def _service_options(settings: Settings) -> ServiceOptions:
         inflated_bytes=limits.inflated_bytes,
         requests_per_second=limits.requests_per_second,
     )
-
-
-def _channels(settings: Settings) -> dict[str, Notifier]:
-    """The channels of the configuration, by name; those of `notify` are called by their place."""
-    from jobsight.notifiers.base import Making
-    from jobsight.notifiers.registry import channel_from_table, channel_from_url
-
-    def making(name: str) -> Making:
-        return Making(name=name, environment=os.environ, source=f"jobsight@{os.uname().nodename}")
-
-    channels = {name: channel_from_table(table, making(name)) for name, table in settings.channels.items()}
-    for place, url in enumerate(settings.notify, 1):
-        name = f"notify-{place}"
-        channels[name] = channel_from_url(url, making(name), mail_server=settings.smtp or None)
-    return channels
 
 
 def _dispatcher(writer: Writer, view: ReadModel, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:

@@ -11,6 +11,8 @@ import msgspec
 from jobsight.app import read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import duration, moment, plain, print_json, print_table
+from jobsight.cli.remote import chosen_server, get, job_path, server_options
+from jobsight.cli.server import Server
 from jobsight.engine.answers import history
 from jobsight.errors import NotFoundError
 from jobsight.view.answers import JobAnswer
@@ -20,14 +22,19 @@ from jobsight.view.answers import JobAnswer
 @click.argument("job_id", metavar="ID")
 @data_option
 @click.option("--history", "has_history", is_flag=True, help="Also every event, as it came.")
+@server_options
 @json_option
-def command(job_id: str, data: Path, has_history: bool, as_json: bool) -> None:
+def command(job_id: str, data: Path, has_history: bool, server: str | None, token: str | None, as_json: bool) -> None:
     """Show one job: where it stands, how it went, and with --history every event (exit code 66 where there is none)."""
-    with read_view(data) as view, read_log(data) as log:
-        job = view.job(job_id)
-        if job is None:
-            raise NotFoundError(f"no job is called {plain(job_id)!r} in {data}")
-        events = history(log, view.history_refs(job_id)) if has_history else []
+    asked = chosen_server(server, token)
+    if asked is not None:
+        job, events = _asked(asked, job_id, has_history)
+    else:
+        with read_view(data) as view, read_log(data) as log:
+            found = view.job(job_id)
+            if found is None:
+                raise NotFoundError(f"no job is called {plain(job_id)!r} in {data}")
+            job, events = found, history(log, view.history_refs(job_id)) if has_history else []
     if as_json:
         fields: dict[str, Any] = msgspec.to_builtins(job)
         print_json({**fields, "history": events} if has_history else fields)
@@ -37,6 +44,15 @@ def command(job_id: str, data: Path, has_history: bool, as_json: bool) -> None:
         click.echo("")
         rows = [(f"{e['seq']}.{e['index']}", moment(e["accept_ms"]), bytes(e["message"]).decode()) for e in events]
         print_table(("PLACE", "ACCEPTED", "MESSAGE"), rows, empty="the log no longer holds its events")
+
+
+def _asked(server: Server, job_id: str, has_history: bool) -> tuple[JobAnswer, list[dict[str, Any]]]:
+    """A job and its latest events, from a service."""
+    told = get(server, job_path(job_id), history=1 if has_history else None)
+    events = [
+        {**event, "message": msgspec.Raw(msgspec.json.encode(event["message"]))} for event in told.pop("history", [])
+    ]
+    return msgspec.convert(told, JobAnswer), events
 
 
 def _fields(job: JobAnswer) -> list[tuple[str, str]]:

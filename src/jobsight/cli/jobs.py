@@ -9,6 +9,7 @@ import click
 from jobsight.app import clock_ms, read_view
 from jobsight.cli.options import data_option, json_option, moment_ms
 from jobsight.cli.output import duration, moment, print_json, print_table
+from jobsight.cli.remote import chosen_server, job_page, server_options
 from jobsight.protocol.limits import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 
 _HEADINGS = ("JOB", "STATUS", "TASK", "PROGRESS", "DURATION", "UPDATED", "ERROR")
@@ -23,6 +24,7 @@ _ERROR_CHARACTERS = 60
 @click.option("--since", metavar="MOMENT", help="Only jobs heard of since: 90s, 15m, 24h, 7d, or a time.")
 @click.option("--limit", type=click.IntRange(1, LIST_LIMIT_MAX), default=LIST_LIMIT_DEFAULT, show_default=True)
 @click.option("--cursor", help="The next page; the page before names it.")
+@server_options
 @json_option
 def command(
     data: Path,
@@ -32,12 +34,18 @@ def command(
     since: str | None,
     limit: int,
     cursor: str | None,
+    server: str | None,
+    token: str | None,
     as_json: bool,
 ) -> None:
     """List jobs, the newest first."""
     since_ms = None if since is None else moment_ms(since, clock_ms())
-    with read_view(data) as view:
-        page = view.list_jobs(status=status, task=task, queue=queue, since_ms=since_ms, limit=limit, cursor=cursor)
+    asked = chosen_server(server, token)
+    if asked is not None:
+        page = job_page(asked, status=status, task=task, queue=queue, since=since_ms, limit=limit, cursor=cursor)
+    else:
+        with read_view(data) as view:
+            page = view.list_jobs(status=status, task=task, queue=queue, since_ms=since_ms, limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return

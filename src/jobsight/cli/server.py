@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,30 @@ class Server:
         if answer.is_success:
             found: dict[str, Any] = answer.json()
             return found
-        text = _text_of(answer.text)
-        kinds: dict[int, type[JobsightError]] = {401: NoPermissionError, 403: NoPermissionError, 404: NotFoundError}
-        raise kinds.get(answer.status_code, JobsightError)(f"{self._name}: {text}")
+        raise _refusal(answer.status_code, f"{self._name}: {_text_of(answer.text)}")
+
+    def why_not_ready(self) -> str | None:
+        """In its own words, why it takes no reports now; None while it does. Raises UnreachableError."""
+        from httpx import HTTPError
+
+        try:
+            answer = self._client.get("/readyz")
+        except HTTPError as error:
+            raise UnreachableError(f"{self._name} does not answer ({error})") from error
+        return None if answer.is_success else answer.text.strip()[:200]
+
+    def lines(self, path: str) -> Iterator[str]:
+        """The lines of a stream as they come, until it ends. Raises as `call`."""
+        from httpx import HTTPError, Timeout
+
+        try:
+            with self._client.stream("GET", path, timeout=Timeout(TIMEOUT_SECONDS, read=None)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _refusal(answer.status_code, f"{self._name}: {_text_of(answer.text)}")
+                yield from answer.iter_lines()
+        except HTTPError as error:
+            raise UnreachableError(f"{self._name} does not answer any more ({error})") from error
 
 
 def server_at(url: str, token: str | None) -> Server:
@@ -87,6 +109,16 @@ def local_author() -> str:
         return f"local:{pwd.getpwuid(os.geteuid()).pw_name}"
     except KeyError:
         return f"local:{os.geteuid()}"
+
+
+def _refusal(status: int, text: str) -> JobsightError:
+    kinds: dict[int, type[JobsightError]] = {
+        400: UsageError,
+        401: NoPermissionError,
+        403: NoPermissionError,
+        404: NotFoundError,
+    }
+    return kinds.get(status, JobsightError)(text)
 
 
 def _text_of(body: str) -> str:

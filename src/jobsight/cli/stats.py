@@ -11,18 +11,28 @@ import msgspec
 from jobsight.app import read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import duration, number, print_json, print_table
+from jobsight.cli.remote import chosen_server, get, server_options
+from jobsight.core.statistics import Totals
 
 
 @click.command("stats")
 @data_option
 @click.option("--task", help="Only jobs of this task.")
 @click.option("--queue", help="Only jobs of this queue.")
+@server_options
 @json_option
-def command(data: Path, task: str | None, queue: str | None, as_json: bool) -> None:
+def command(
+    data: Path, task: str | None, queue: str | None, server: str | None, token: str | None, as_json: bool
+) -> None:
     """Show how many jobs there are, where they stand, and how long they take."""
-    with read_view(data) as view:
-        totals = view.totals(task, queue)
-        statuses = {word: count for word, count in sorted(view.by_status(task, queue).items()) if count}
+    asked = chosen_server(server, token)
+    if asked is not None:
+        found = get(asked, "stats", task=task, queue=queue, detail=1)
+        totals, by_status = msgspec.convert(found, Totals), found["by_status"]
+    else:
+        with read_view(data) as view:
+            totals, by_status = view.totals(task, queue), view.by_status(task, queue)
+    statuses = {word: count for word, count in sorted(by_status.items()) if count}
     if as_json:
         figures: dict[str, Any] = msgspec.to_builtins(totals)
         print_json({**figures, "by_status": statuses})

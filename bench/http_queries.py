@@ -1,0 +1,81 @@
+"""
+How long queries take on a folder with many jobs: `python -m bench.http_queries DIR [--times N]`.
+
+The folder is the reader's own; `bench.growth` or a long workload fills one. Prints the first call and the percentiles, in ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import time
+from pathlib import Path
+
+from bench.http_measures import service
+
+QUERIES = (
+    "stats",
+    "stats?since=1h",
+    "stats?detail=1",
+    "jobs",
+    "jobs?status=running",
+    "jobs?status=failed",
+    "jobs?status=completed",
+    "jobs?status=cancelled&queue=rare-queue",
+    "jobs?task=task-007",
+    "jobs?task=task-199&status=failed",
+    "jobs?task=task-199&queue=rare-queue",
+    "jobs?queue=rare-queue",
+    "jobs?queue=nowhere",
+    "jobs?host=w7",
+    "jobs?host=nowhere",
+    "jobs?since=1m",
+    "jobs?status=failed&since=1m",
+    "jobs?status=failed&host=nowhere",
+    "jobs?limit=500",
+    "tasks",
+    "series",
+    "series?since=30d&histogram=1",
+    "series?since=100m&task=task-000&histogram=1",
+    "alerts",
+    "alerts?state=firing",
+)
+
+
+def measure(port: int, path: str, times: int) -> dict[str, float | str]:
+    """One query, again and again on one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    trips_ms = []
+    for _ in range(times):
+        start = time.perf_counter()
+        connection.request("GET", f"/api/v1/{path}")
+        answer = connection.getresponse()
+        body = answer.read()
+        trips_ms.append((time.perf_counter() - start) * 1000)
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
+    connection.close()
+    first, ordered = trips_ms[0], sorted(trips_ms)
+    return {
+        "query": path,
+        "first_ms": round(first, 1),
+        "p50_ms": round(ordered[len(ordered) // 2], 1),
+        "p99_ms": round(ordered[len(ordered) * 99 // 100], 1),
+    }
+
+
+def main() -> int:
+    """Ask everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--times", type=int, default=100)
+    chosen = parser.parse_args()
+    with service(chosen.folder) as (port, _):
+        for path in QUERIES:
+            print(json.dumps(measure(port, path, chosen.times)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
