@@ -13,7 +13,6 @@ from jobsight.engine.dispatcher import Dispatcher as Deliveries
 from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.tokens import TokenRegistry
-from jobsight.engine.writer import Writer
 from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.asking import Source
@@ -132,7 +131,7 @@ def refuse_open_address(options: ServiceOptions, tokens: TokenRegistry, folder: 
     )
 
 
-def _pings(options: ServiceOptions, writer: Writer, peers: Peers, clock_ms: Callable[[], int]) -> Pings:
+def _pings(options: ServiceOptions, writer: ObservedWriter, peers: Peers, clock_ms: Callable[[], int]) -> Pings:
     return Pings(
         writer,
         peers=peers,
