@@ -28,6 +28,9 @@ def title_of(alert: Alert) -> str:
 def notice_of(alert: Alert, at_ms: int) -> Notice:
     """What is told of one alert."""
     is_over = alert.state == RESOLVED
+    failures_in_row = alert.failures_in_row
+    if failures_in_row is None and alert.rule == RULE_JOB_FAILED and alert.task is not None:
+        failures_in_row = alert.count  # a success would have ended the episode
     return Notice(
         title=title_of(alert),
         at_ms=at_ms,
@@ -39,7 +42,7 @@ def notice_of(alert: Alert, at_ms: int) -> Notice:
         job_id=alert.last_job_id or None,
         error=alert.last_error[:ERROR_CHARACTERS] or None,
         last_success_ms=alert.last_success_ms,
-        failures_in_row=alert.failures_in_row,
+        failures_in_row=failures_in_row,
         count=alert.count,
         opened_ms=alert.opened_ms,
         resolved_ms=alert.resolved_ms,

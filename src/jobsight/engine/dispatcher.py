@@ -232,13 +232,14 @@ class Dispatcher:
         """The frozen notice of a delivery as its channel takes it."""
         notice = msgspec.to_builtins(delivery.notice)
         job_id = delivery.notice.job_id
+        tail = None if job_id is None else self._tail_of(job_id)
         fields = {
             **notice,
             "kind": str(delivery.kind),
             "dedup_key": delivery.dedup_key,
             # Mail threads hang on the trigger, so that one is always the first.
             "sequence": 0 if delivery.kind == NoticeKind.TRIGGER else delivery.sequence,
-            "output_tail": None if job_id is None else self._tail_of(job_id),
+            "output_tail": None if tail is None else tail.rstrip() or None,
             "links": msgspec.to_builtins(self._links_of(delivery)),
         }
         return msgspec.convert(fields, Notification)

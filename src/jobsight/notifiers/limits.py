@@ -22,12 +22,6 @@ ANSWER_CHARACTERS_SHOWN: Final = 200
 RETRY_AFTER_MS_MAX: Final = 3_600_000
 """A channel that asks for more patience gets so much."""
 
-REFUSAL_TRIES_MAX: Final = 3
-"""A notification that was refused so often is dead (`DeliveryError.is_refusal`)."""
-
-REFUSAL_SPAN_MS: Final = 5 * 60_000
-"""Over which these tries are spread."""
-
 FIELD_CHARACTERS_MAX: Final = 20_000
 """One text of a notification: an error of 16 KiB fits."""
 

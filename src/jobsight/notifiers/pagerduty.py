@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jobsight.errors import ConfigError
 from jobsight.notifiers.base import Making, Notification, NotificationKind
 from jobsight.notifiers.harmless import cut
 from jobsight.notifiers.http_channel import HttpNotifier, checked_url
@@ -41,6 +42,8 @@ class PagerDutySettings(HttpSettings, frozen=True, kw_only=True):
 def make(settings: PagerDutySettings, making: Making) -> HttpNotifier:
     """A channel that enqueues one event a notification."""
     checked_url(settings.url, where=f"channels.{making.name}.url")
+    if not settings.routing_key.reveal():
+        raise ConfigError(f"channels.{making.name}.routing_key is empty; it is that of an Events API v2 integration")
 
     def post_of(notification: Notification, texts: Texts, now_ms: int) -> Post:
         event = event_of(notification, texts, routing_key=settings.routing_key.reveal(), source=making.source)

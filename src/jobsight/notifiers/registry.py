@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -54,6 +54,34 @@ SLACK_URL: Final = "https://hooks.slack.com/"
 
 MAIL_SERVER_KEYS: Final = frozenset({"from", "host", "port", "tls", "username", "password", "ca_file"})
 """What a `mailto:` URL takes from the mail server that is set for all of them."""
+
+
+def channels_from(
+    tables: Mapping[str, Mapping[str, Any]],
+    urls: Sequence[str],
+    mail_server: Mapping[str, Any],
+    environment: Mapping[str, str],
+    host: str,
+) -> dict[str, Notifier]:
+    """
+    The channels of a configuration, by name; those of plain URLs are called by their place, `notify-1` first.
+
+    Args:
+        mail_server: What `mailto:` URLs use; empty for this host's.
+        environment: The process's variables. `host`: the name under which this monitor speaks.
+
+    Raises:
+        ConfigError: As `channel_from_table`.
+    """
+
+    def making(name: str) -> Making:
+        return Making(name=name, environment=environment, source=f"jobsight@{host}")
+
+    channels = {name: channel_from_table(table, making(name)) for name, table in tables.items()}
+    for place, url in enumerate(urls, 1):
+        name = f"notify-{place}"
+        channels[name] = channel_from_url(url, making(name), mail_server=mail_server or None)
+    return channels
 
 
 def channel_from_table(table: Mapping[str, Any], making: Making) -> Notifier:
