@@ -75,6 +75,7 @@ def test_every_state_has_a_row_with_every_report() -> None:
 
         assert (COMPLETED, RETRYING, FAILED, CANCELLED) == ends, status
         assert AS_REPORTED == row[Kind.UPDATED], status
+        assert (Kind.SILENT in row) == (status in {QUEUED, RUNNING, RETRYING, OTHER_WORD}), status
 
 
 @pytest.mark.parametrize("status", [COMPLETED, FAILED, CANCELLED])
