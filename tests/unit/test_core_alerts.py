@@ -260,3 +260,28 @@ def test_a_resolved_alert_never_fires_again() -> None:
     assert {NONE, PENDING, FIRING, ACKNOWLEDGED, RESOLVED} == set(ALERT_TRANSITIONS)
     assert {} == ALERT_TRANSITIONS[RESOLVED]
     assert FIRING == ALERT_TRANSITIONS[NONE][AlertKind.FAILED]
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_every_word_of_the_alert_machine_leads_to_a_state(kind: AlertKind) -> None:
+    """What happens to an open alert is known in every open state, but for what cannot happen there; each word has a place."""
+    rows = {state: row.get(kind) for state, row in ALERT_TRANSITIONS.items()}
+    closing = {
+        AlertKind.SUCCEEDED,
+        AlertKind.SUPERSEDED,
+        AlertKind.ENDED,
+        AlertKind.RETRACTED,
+        AlertKind.BY_HAND,
+        AlertKind.EXPIRED,
+    }
+    expected = {
+        **dict.fromkeys(closing, (None, RESOLVED, RESOLVED, RESOLVED)),
+        AlertKind.FAILED: (FIRING, FIRING, FIRING, ACKNOWLEDGED),
+        AlertKind.COUNTED: (PENDING, PENDING, FIRING, ACKNOWLEDGED),
+        AlertKind.ACKNOWLEDGED: (None, ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED),
+        AlertKind.LAPSED: (None, None, None, FIRING),
+        AlertKind.NOTED: (RESOLVED, None, None, None),
+    }
+
+    assert expected[kind] == (rows[NONE], rows[PENDING], rows[FIRING], rows[ACKNOWLEDGED])
+    assert rows[RESOLVED] is None
