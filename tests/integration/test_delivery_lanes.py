@@ -272,3 +272,71 @@ def test_what_an_earlier_process_has_left_is_delivered() -> None:
 
     assert ["trigger a"] == told
     assert [("delivered", "200"), ("dead", "there is no such channel any more")] == results
+
+
+def test_a_broken_channel_is_told_through_the_others_until_it_delivers() -> None:
+    """Who gave a notification up is named through every other channel; its next success is told there as the end of it."""
+
+    async def break_down() -> tuple[list[tuple[str, str, str]], list[str], int]:
+        async with http_sink() as broken, http_sink() as sound, desk(broken.url("/secret"), sound.url()) as one:
+            broken.status = 403
+            one.fail("a")
+            for _ in range(3):
+                await one.until_quiet()
+                one.step(150_000)
+            await one.until(lambda: len(sound.received) == 2, "the alert about the channel")
+            opened = [alert.rule for alert in one.applier.alerts()]
+            broken.status = 200
+            one.fail("b")
+            await one.until(lambda: len(sound.received) == 4, "the end of it")
+            rows = [(data["kind"], data["rule"], data["title"]) for data in (r.json()["data"] for r in sound.received)]
+            await one.until_quiet()
+            return rows, opened, len([r for r in broken.received if "channel_broken" in r.body.decode()])
+
+    rows, opened, told_itself = asyncio.run(break_down())
+
+    assert ["job_failed", "self.channel_broken"] == opened
+    assert ("trigger", "self.channel_broken") == rows[1][:2]
+    assert rows[1][2].startswith("channel c1 gave up a notification: refused: ")
+    assert ("resolve", "self.channel_broken") in [row[:2] for row in rows[2:]]
+    assert 0 == told_itself
+
+
+def test_two_broken_channels_do_not_tell_of_each_other_for_ever() -> None:
+    """Each has its alert, and nothing is left to be sent."""
+
+    async def break_both() -> tuple[list[Any], int]:
+        async with http_sink() as one_sink, http_sink() as other, desk(one_sink.url(), other.url()) as one:
+            one_sink.status = other.status = 403
+            one.fail("a")
+            for _ in range(12):
+                await one.until_quiet()
+                one.step(150_000)
+            alerts = [(alert.rule, alert.queue, alert.count) for alert in one.applier.alerts()]
+            return alerts, sum(len(lane.waiting) for lane in one.dispatcher.lanes.values())
+
+    alerts, waiting = asyncio.run(break_both())
+
+    assert [
+        ("job_failed", None, 1),
+        ("self.channel_broken", "c1", 1),
+        ("self.channel_broken", "c2", 1),
+    ] == sorted(alerts, key=str)
+    assert 0 == waiting
+
+
+def test_a_channel_that_is_taken_away_is_not_broken_any_more() -> None:
+    """An operator who gives a channel up hears no more of it."""
+
+    async def take_away() -> list[str]:
+        async with http_sink() as broken, http_sink() as sound, desk(broken.url(), sound.url()) as one:
+            broken.status = 403
+            one.fail("a")
+            for _ in range(3):
+                await one.until_quiet()
+                one.step(150_000)
+            await one.until(lambda: len(sound.received) == 2, "the alert about the channel")
+            one.applier.tell(RoutingSet(channels=["c2"], author="test"))
+            return [alert.rule for alert in one.applier.alerts()]
+
+    assert ["job_failed"] == asyncio.run(take_away())

@@ -6,6 +6,7 @@ from typing import assert_never, cast
 
 from jobsight.core.alerting import acknowledge, end_condition, note, resolve_by_hand
 from jobsight.core.applied import Applied
+from jobsight.core.broken_channels import forgive_channels, judge_channel
 from jobsight.core.check import Origin
 from jobsight.core.checks import adopt_active, hear, judge_runs, remove_check, set_check
 from jobsight.core.deadlines import pass_deadline
@@ -19,6 +20,7 @@ from jobsight.core.events import (
     DeadlinePassed,
     DeliveryResult,
     InternalEvent,
+    LogCheckpointed,
     MaintenanceSet,
     MonitorBlind,
     PingUrlCreated,
@@ -68,10 +70,12 @@ def apply_internal(state: State, batch: Batch) -> Applied:
                 state.silence_ms = event.silence_ms
             case RetentionPassed():
                 pass_retention(state, event, at_ms)
+            case LogCheckpointed():
+                pass  # for whoever opens the folder; the state does not depend on it
             case AlertAcknowledged() | AlertResolved():
                 _lend_a_hand(state, event, applied, at_ms)
             case DeliveryResult():
-                _note_delivery(state, event, at_ms)
+                _note_delivery(state, event, place, applied, at_ms)
             case SilenceSet() | SilenceEnded() | MaintenanceSet() | RoutingSet():
                 state.changes.is_watch_dirty = True
                 _set_telling(state, event, at_ms)
@@ -178,6 +182,7 @@ def _set_telling(state: State, event: SilenceSet | SilenceEnded | MaintenanceSet
             gone = [channel for channel in state.routing.channels if channel not in event.channels]
             state.routing = Routing(channels=list(event.channels), routes=list(event.routes))
             forget_channels(state, gone)
+            forgive_channels(state, gone, at_ms)
         case _:
             assert_never(event)
 
@@ -197,16 +202,17 @@ def _set_silence(state: State, event: SilenceSet, at_ms: int) -> None:
     )
 
 
-def _note_delivery(state: State, event: DeliveryResult, at_ms: int) -> None:
+def _note_delivery(state: State, event: DeliveryResult, place: int, applied: Applied, at_ms: int) -> None:
     delivery = state.outbox.get(event.delivery_id)
     if delivery is None or delivery.state != DeliveryState.WAITING:
         return
     delivery.tries, delivery.detail = event.tries, event.detail
-    if event.outcome in (DeliveryState.DELIVERED, DeliveryState.DEAD):
-        delivery.state, delivery.done_ms = DeliveryState(event.outcome), at_ms
     if not delivery.is_dirty:
         delivery.is_dirty = True
         state.changes.deliveries.append(delivery)
+    if event.outcome in (DeliveryState.DELIVERED, DeliveryState.DEAD):
+        delivery.state, delivery.done_ms = DeliveryState(event.outcome), at_ms
+        applied.alerts += judge_channel(state, delivery, place, at_ms)
 
 
 def _create_token(state: State, event: TokenCreated, at_ms: int) -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from jobsight.core.alert import Alert
 from jobsight.core.globs import is_match
 from jobsight.core.limits import NAME_CHARACTERS_MAX
+from jobsight.core.rules import CHANNEL_BROKEN
 
 MATCHERS_MAX: Final = 16
 """Matchers of one silence or route."""
@@ -150,12 +151,14 @@ def targets(routing: Routing, alert: Alert, at_ms: int) -> list[Target]:
         alert: What it is decides, not how it stands.
         at_ms: For routes by time of day, ms UTC.
     """
+    # Nobody hears through a broken channel that it is broken.
+    channels = [name for name in routing.channels if alert.rule != CHANNEL_BROKEN or name != alert.queue]
     if not routing.routes:
         group = group_key(alert, GROUP_BY_DEFAULT)
-        return [Target(channel, group) for channel in routing.channels]
+        return [Target(channel, group) for channel in channels]
     found: dict[str, Target] = {}
     _walk(routing.routes, (), alert, at_ms, found)
-    return [target for target in found.values() if target.channel in routing.channels]
+    return [target for target in found.values() if target.channel in channels]
 
 
 def _walk(
