@@ -18,7 +18,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 $(STAMP): start-again
 endif
 
-.PHONY: help setup run node test check static bench bench-long lock clean start-again
+.PHONY: help setup run node demo test check static bench bench-long lock clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 run: $(STAMP) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")
 	@exec $(BIN)/jobsight serve $(ARGS)
+
+demo: $(STAMP) ## Show it all at work: a monitor, a fleet of jobs, an inbox for the alerts; Ctrl-C ends it
+	@exec $(BIN)/python examples/demo/demo.py $(ARGS)
 
 node: $(STAMP) ## Start the node on stdin and stdout (more arguments: make node ARGS="--data DIR")
 	@exec $(BIN)/jobsight node $(ARGS)
