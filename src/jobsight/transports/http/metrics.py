@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
@@ -211,5 +212,5 @@ def _statuses(counted: Mapping[str, int]) -> dict[str, int]:
 
 def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
     """Counts of single classes as the cumulative buckets that Prometheus wants."""
-    names = [*(f"{bound:g}" if bound < 1e5 else str(bound) for bound in bounds), "+Inf"]
+    names = [floatToGoString(bound) for bound in (*bounds, float("inf"))]  # type: ignore[no-untyped-call]
     return list(zip(names, map(float, accumulate(counts)), strict=True))
