@@ -420,6 +420,19 @@ def test_a_job_without_a_check_is_lost_quietly() -> None:
     assert ([], 1) == (watch.open(), watch.state.counters.statuses["lost"])
 
 
+def test_a_day_without_the_monitor_loses_no_job() -> None:
+    """Nobody could have been heard: the time does not count."""
+    watch = WatchedState()
+    watch.report(running("a"))
+    watch.step(HOUR_MS)
+    watch.jump(3 * DAY_MS)
+    watch.step(22 * HOUR_MS)
+    before = watch.state.jobs["a"].status
+    watch.step(2 * HOUR_MS)
+
+    assert ("running", 1) == (before, watch.state.counters.statuses["lost"])
+
+
 def test_a_failure_told_by_a_word_alone_is_told_after_a_minute() -> None:
     """Unless something else is heard of the job; a word that is repeated puts it off, but not for ever."""
     watch = WatchedState()

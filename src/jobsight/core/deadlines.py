@@ -16,6 +16,7 @@ from jobsight.core.applied import Applied
 from jobsight.core.check import Check
 from jobsight.core.checks import judge_slot, lose
 from jobsight.core.events import DeadlinePassed
+from jobsight.core.gaps import extended_ms
 from jobsight.core.job import FAILED, LOST, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import UNKNOWN_ERROR, count_end, rollup_for, stand
 from jobsight.core.notifying import pass_group_timer
@@ -62,6 +63,12 @@ def silence_deadline_ms(job: Job, silence_ms: int) -> int | None:
     return None if job.status in TERMINAL else job.updated_ms + silence_ms
 
 
+def silence_due_ms(state: State, job: Job) -> int | None:
+    """The same, later by the times in which nothing could be heard."""
+    deadline_ms = silence_deadline_ms(job, state.silence_ms)
+    return None if deadline_ms is None else extended_ms(state.gaps, job.updated_ms, deadline_ms)
+
+
 def unconfirmed_deadline_ms(job: Job) -> int | None:
     """When a job that says by a status word that it failed raises an alert; None where it does not, or has one."""
     if job.status != FAILED or not job.is_end_told_by_update or job.alert_id is not None:
@@ -105,7 +112,7 @@ def _pass_of_job(state: State, event: DeadlinePassed, place: int, applied: Appli
         return
     check = state.checks.get(job.task) if job.task is not None else None
     if event.rule == SILENCE:
-        if silence_deadline_ms(job, state.silence_ms) == event.deadline_ms:
+        if silence_due_ms(state, job) == event.deadline_ms:
             _lose(state, job, check, "a job was not heard of for very long, and is lost", place, applied, at_ms)
     elif event.rule == UNCONFIRMED:
         _confirm(state, job, event, place, applied, at_ms)

@@ -8,7 +8,7 @@ from typing import Final
 from jobsight.core.alert import Alert, alert_deadline_ms, expiry_ms
 from jobsight.core.alerting import open_condition
 from jobsight.core.check import SLOTS_COUNTED_MAX, Check
-from jobsight.core.deadlines import silence_deadline_ms, unconfirmed_deadline_ms
+from jobsight.core.deadlines import silence_due_ms, unconfirmed_deadline_ms
 from jobsight.core.events import ConditionEnded, DeadlinePassed, InternalEvent, MonitorBlind, RunsJudged, SilenceSet
 from jobsight.core.job import Job
 from jobsight.core.rules import EXPIRY, FAILURE_RATE, GROUP, LAPSE, SILENCE, TOO_FAST, UNCONFIRMED
@@ -26,7 +26,7 @@ SLOTS_OF_A_GAP_MAX: Final = 10_000
 
 def job_deadline_ms(state: State, job: Job) -> int | None:
     """The next deadline of an active job, whichever rule has it; ms UTC. None for a job that has ended."""
-    due_ms = silence_deadline_ms(job, state.silence_ms)
+    due_ms = silence_due_ms(state, job)
     watched = watched_of(state, job)
     if due_ms is None or watched is None:
         return due_ms
@@ -39,7 +39,7 @@ def job_deadline_ms(state: State, job: Job) -> int | None:
 
 def job_findings(state: State, job: Job, at_ms: int) -> list[InternalEvent]:
     """What has passed of an active job's deadlines."""
-    silence_ms = silence_deadline_ms(job, state.silence_ms)
+    silence_ms = silence_due_ms(state, job)
     if silence_ms is None:
         return []
     if silence_ms <= at_ms:
