@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -21,11 +20,12 @@ from jobsight.core.events import InternalEvent, RoutingSet, SettingsChanged
 from jobsight.core.state import State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX
 from jobsight.engine.answers import Answers, Reading
-from jobsight.engine.duties import Duties, Duty
+from jobsight.engine.collector import spare_the_collector
+from jobsight.engine.duties import Duties, Duty, submit_of
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import recover
 from jobsight.engine.retention import KeepTimes, Retention
-from jobsight.engine.ticker import Submit, Ticker
+from jobsight.engine.ticker import Ticker
 from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import FLUSH_MS, Writer
 from jobsight.errors import DamagedViewError
@@ -36,7 +36,6 @@ from jobsight.transports.stdio import StdioNode, Waker
 from jobsight.view.lazy import LazyView
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
 
     from jobsight.config.settings import Settings
@@ -66,21 +65,12 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def spare_the_collector() -> None:
-    """
-    Let the garbage collector look seldom: what the write path makes holds no cycles, and is freed as it is let go of.
-
-    For speed alone; measured at a tenth of the node's CPU time.
-    """
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
-
-
 class Store(Struct, frozen=True, kw_only=True):
     """
     A log, its view, and the state that they give together.
 
-    `reader` answers queries as of the last flush; `began_ms` says when the log was made, ms UTC.
+    `reader` answers queries as of the last flush; `began_ms` says when the log was made, ms UTC; `closing` is done first
+    at the end; `data` is the folder.
     """
 
     log: Log
@@ -89,6 +79,8 @@ class Store(Struct, frozen=True, kw_only=True):
     reader: Callable[[], Reading]
     is_durable: bool
     began_ms: int = 0
+    data: Path | None = None
+    closing: ExitStack = ExitStack()
 
 
 @contextmanager
@@ -115,6 +107,7 @@ def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_lo
 
 
 def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, accept_loss: bool) -> Store:
+    from jobsight.engine.checkpoints import renew_view
     from jobsight.logs.folder import open_folder
     from jobsight.view.queries import open_reader
 
@@ -130,19 +123,22 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
         view, state = _open_view(folder.view_path, log)
     except DamagedViewError as error:
         say(f"{error}; making it anew")
-        remove_view(folder.view_path)
+        renew_view(data, folder.view_path, log)
         view, state = _open_view(folder.view_path, log)
     stack.callback(view.close)
     reader = open_reader(folder.view_path)
     stack.callback(reader.close)
-    return Store(
-        log=log, view=view, state=state, reader=lambda: reader, is_durable=True, began_ms=folder.marker.created_ms
-    )
+    began_ms = folder.marker.created_ms
+    store = Store(log=log, view=view, state=state, reader=lambda: reader, is_durable=True)
+    return replace(store, began_ms=began_ms, data=data, closing=stack)
 
 
 def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda _: None) -> tuple[ReadModel, State]:
+    from jobsight.engine.checkpoints import renew_view
     from jobsight.view.store import View
 
+    if log.bounds()[0] > 1 and not path.exists():
+        renew_view(path.parent, path, log)
     view = View.open(path, log.log_id)
     try:
         return view, recover(log, view, on_progress)
@@ -195,6 +191,7 @@ def rebuild_view(data: Path, on_progress: Callable[[int, int], None]) -> tuple[i
     Returns:
         Batches that were replayed, and jobs that the view holds.
     """
+    from jobsight.engine.checkpoints import renew_view
     from jobsight.logs.folder import open_folder
 
     os.umask(0o077)  # whatever is made in the folder is the owner's alone
@@ -203,17 +200,27 @@ def rebuild_view(data: Path, on_progress: Callable[[int, int], None]) -> tuple[i
         stack.callback(folder.close)
         log = folder.open_log(rules_version=RULES_VERSION)
         stack.callback(log.close)
-        remove_view(folder.view_path)
+        renew_view(data, folder.view_path, log)
         last = log.head().seq
         view, state = _open_view(folder.view_path, log, lambda seq: on_progress(seq, last))
         stack.callback(view.close)
         return last, state.jobs_total
 
 
-def remove_view(path: Path) -> None:
-    """Delete a view's files; it is derived, so nothing is lost."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+def trim_log(data: Path, keep_ms: int, say: Say) -> int:
+    """
+    Make a checkpoint of the view, and delete what the log holds beyond `keep_ms`; how many batches that were.
+
+    Raises:
+        InUseError: A process holds the folder. JobsightError: See `open_store`.
+    """
+    from jobsight.engine.checkpoints import trim_now
+
+    with open_store(data, say) as store:
+        writer = _writer(store, None, kind=Writer)
+        deleted = trim_now(data, store.log, writer.record, clock_ms() - keep_ms)
+        writer.close()
+        return deleted
 
 
 def run_node(
@@ -248,7 +255,7 @@ def run_node(
             writer.record(
                 [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
             )
-        duties = duties_of(writer, store, KeepTimes())
+        duties = duties_of(writer, store, KeepTimes(), complain)
         node = StdioNode(writer, Session(form, complain), waker, complain, ticker=duties)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, node.stop)
@@ -257,24 +264,23 @@ def run_node(
 
 def ticker_of(writer: Writer, view: ReadModel, clock: Callable[[], int] = clock_ms) -> Ticker:
     """The ticker of a writer's state: told what each flush is about to store, and handing in what has passed."""
-    ticker = Ticker(writer.state, _submit_of(writer), clock, view.note_alive)
+    ticker = Ticker(writer.state, submit_of(writer), clock, view.note_alive)
     writer.on_flush = ticker.register
     return ticker
 
 
-def duties_of(writer: Writer, store: Store, kept: KeepTimes, clock: Callable[[], int] = clock_ms) -> Duties:
+def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say) -> Duties:
     """What the owner of a writer has to do from time to time. What is kept in memory alone is bounded by its bytes."""
-    duties: list[Duty] = [ticker_of(writer, store.view, clock)]
-    if store.is_durable:
-        duties.append(Retention(kept, writer.state, _submit_of(writer), clock, store.began_ms))
+    duties: list[Duty] = [ticker_of(writer, store.view)]
+    if store.data is not None:
+        from jobsight.engine.trimming import trimming_of
+
+        submit = submit_of(writer)
+        duties.append(Retention(kept, writer.state, submit, clock_ms, store.began_ms))
+        trimming = trimming_of(kept.log_ms, store.data, store.log, submit, clock_ms, say)
+        store.closing.callback(trimming.close)
+        duties.append(trimming)
     return Duties(duties)
-
-
-def _submit_of(writer: Writer) -> Submit:
-    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
-        writer.submit_events(events, lambda outcome: done(outcome.failure is None))
-
-    return submit
 
 
 def _writer(
@@ -379,6 +385,7 @@ def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | 
     from jobsight.notifiers.registry import channels_from
     from jobsight.transports.http.assembly import refuse_open_address
     from jobsight.transports.http.listening import bind_address, control_socket
+    from jobsight.transports.http.server import run_loop
 
     options = _service_options(settings)
     channels = channels_from(settings.channels, settings.notify, settings.smtp, os.environ, os.uname().nodename)
@@ -389,7 +396,7 @@ def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | 
         refuse_open_address(options, TokenRegistry(store.state), str(data))
         spare_the_collector()
         with control_socket(data) as control:
-            _run_loop(_serve(settings, options, channels, store, data, listening, control, say, stdio))
+            run_loop(_serve(settings, options, channels, store, data, listening, control, say, stdio))
 
 
 def _service_options(settings: Settings) -> ServiceOptions:
@@ -460,11 +467,12 @@ async def _serve(
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
     if store.state.routing.channels != list(channels):
         writer.record([RoutingSet(channels=list(channels), author="config")])
-    kept = KeepTimes(completed_ms=settings.retention.completed_ms, other_ms=settings.retention.failed_ms)
+    retention = settings.retention
+    kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
     service = build_service(
         options,
         writer=writer,
-        ticker=duties_of(writer, store, kept),
+        ticker=duties_of(writer, store, kept, say),
         deliveries=_dispatcher(writer, store.view, channels, say),
         open_source=lambda: _open_source(data),
         clock_ms=clock_ms,
@@ -485,16 +493,3 @@ def _greet(settings: Settings, port: int, tokens: TokenRegistry, say: Say) -> No
         say("WARNING: --insecure-no-auth: everybody who reaches this address may report, read and change everything")
     say(f"listening on {url}")
     say(f"try: {first_command(url, needs_token=not tokens.is_empty, tls_cert=server.tls_cert)}")
-
-
-def _run_loop(main: Coroutine[None, None, None]) -> None:
-    """Run on uvloop where it is installed."""
-    import asyncio
-
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    with suppress(ImportError):
-        from uvloop import new_event_loop
-
-        loop_factory = new_event_loop
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(main)

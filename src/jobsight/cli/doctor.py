@@ -13,7 +13,9 @@ import click
 from jobsight.app import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import number, print_json, print_table, progress
+from jobsight.engine.checkpoints import find_checkpoint
 from jobsight.errors import JobsightError
+from jobsight.logs.base import LogReader
 from jobsight.logs.verdict import words
 
 DISK_BYTES_MIN: Final = 256 * 1024 * 1024
@@ -80,12 +82,22 @@ def _look_at_log(data: Path, is_thorough: bool) -> Iterator[Finding]:
         with read_log(data) as log:
             first, last = log.bounds()
             yield "log", "ok", f"log {log.log_id}, batches {number(first)} to {number(last)}"
+            if first > 1:
+                yield _look_at_checkpoint(data, log)
             if is_thorough:
                 with progress("verifying") as bar:
                     verdict = log.verify(bar)
                 yield "log, all of it", "ok" if verdict.damage is None else "bad", words(verdict)
     except JobsightError as error:
         yield "log", "bad", str(error)
+
+
+def _look_at_checkpoint(data: Path, log: LogReader) -> Finding:
+    """A trimmed log begins with its checkpoint: without it, the view cannot be made anew."""
+    try:
+        return "checkpoint", "ok", f"{find_checkpoint(data, log).name}, as the log has noted it"
+    except JobsightError as error:
+        return "checkpoint", "warning", str(error)
 
 
 def _look_at_view(data: Path) -> Iterator[Finding]:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
-from jobsight.app import clock_ms, read_log
+from jobsight.app import clock_ms, read_log, trim_log
+from jobsight.cli.commands import complain
 from jobsight.cli.options import data_option, moment_ms
-from jobsight.cli.output import progress
-from jobsight.errors import DataError
+from jobsight.cli.output import number, progress
+from jobsight.config.values import duration_ms
+from jobsight.errors import DataError, UsageError
 from jobsight.logs.base import Record
 from jobsight.logs.verdict import words
 
@@ -53,6 +55,23 @@ def verify(data: Path) -> int:
         raise DataError(words(verdict))
     click.echo(words(verdict))
     return 0
+
+
+@command.command("trim")
+@data_option
+@click.option("--keep", default="90d", show_default=True, help="How long events are kept in the log, such as 90d.")
+def trim(data: Path, keep: str) -> int:
+    """Delete old events from the log, behind a verified copy of the view. No process may be using the folder."""
+    deleted = trim_log(data, _keep_ms(keep), complain)
+    click.echo(f"{number(deleted)} batches were deleted from the log")
+    return 0
+
+
+def _keep_ms(text: str) -> int:
+    try:
+        return duration_ms(text)
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}") from error
 
 
 def _place(text: str | None) -> tuple[str, int] | None:

@@ -30,6 +30,7 @@ _OPTIONS = (
         "--keep-completed", metavar="TIME", help="How long completed jobs are kept; 0 for ever.  [default: 30d]"
     ),
     click.option("--keep-failed", metavar="TIME", help="How long jobs that ended otherwise are kept.  [default: 90d]"),
+    click.option("--keep-log", metavar="TIME", help="How long events are kept in the log at least.  [default: 90d]"),
     click.option("--insecure-no-auth", is_flag=True, default=None, help="Let everybody in who reaches the address."),
     click.option("--log-requests", is_flag=True, default=None, help="One line for each request on stderr."),
 )
@@ -45,6 +46,7 @@ _PATHS = {
     "max_retries": "jobs.max_retries",
     "keep_completed": "retention.completed",
     "keep_failed": "retention.failed",
+    "keep_log": "retention.log",
 }
 
 

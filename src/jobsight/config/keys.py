@@ -101,6 +101,12 @@ KEYS: Final = (
         "How long a job that ended otherwise is kept after its end; 0 for ever.",
         field="retention.failed_ms",
     ),
+    _key(
+        "retention.log",
+        values.keep_ms,
+        "How long events are kept in the log at least; 0 for ever.",
+        field="retention.log_ms",
+    ),
     _key("notify", values.urls, "URLs of channels that are told of every alert.", is_secret=True),
 )
 

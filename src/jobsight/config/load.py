@@ -227,4 +227,5 @@ def _flag_of(path: str) -> str:
         "server.trusted_proxies": "trusted-proxy",
         "retention.completed": "keep-completed",
         "retention.failed": "keep-failed",
+        "retention.log": "keep-log",
     }.get(path, path.rpartition(".")[2].replace("_", "-"))

@@ -84,10 +84,11 @@ class JobSettings(Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """How long jobs are kept after their end, ms; 0 for ever. `failed_ms` is for all that did not complete."""
+    """How long jobs are kept after their end (`failed_ms`: all that did not complete), and events in the log; ms, 0 for ever."""
 
     completed_ms: int = 30 * 86_400_000
     failed_ms: int = 90 * 86_400_000
+    log_ms: int = 90 * 86_400_000
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -282,6 +282,18 @@ class RetentionPassed(Internal, frozen=True, kw_only=True, gc=False, tag="retent
     author: str
 
 
+class LogCheckpointed(Internal, frozen=True, kw_only=True, gc=False, tag="log_checkpointed"):
+    """
+    A copy of the view as of batch `seq` was made and verified; batches up to there may be deleted from now on.
+
+    `view_hash` is the blake2b-256 of the copy in hex, `bytes` its size.
+    """
+
+    seq: int
+    view_hash: str
+    bytes: int
+
+
 class TokenCreated(Internal, frozen=True, kw_only=True, gc=False, tag="token_created"):
     """
     A token was created by `author`: its public id, the word of its scope, and the SHA-256 of its secret in hex.
@@ -343,6 +355,7 @@ InternalEvent = (
     | DeliveryResult
     | SettingsChanged
     | RetentionPassed
+    | LogCheckpointed
     | TokenCreated
     | TokenRevoked
     | PingUrlCreated

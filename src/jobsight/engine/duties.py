@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
+
+from jobsight.core.events import InternalEvent
+from jobsight.engine.ticker import Submit
+from jobsight.engine.writer import Writer
 
 
 class Duty(Protocol):
@@ -32,3 +36,12 @@ class Duties:
         """Let each of them do what is due."""
         for duty in self._duties:
             duty.tick()
+
+
+def submit_of(writer: Writer) -> Submit:
+    """What brings events of the monitor into a writer's log."""
+
+    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        writer.submit_events(events, lambda outcome: done(outcome.failure is None))
+
+    return submit

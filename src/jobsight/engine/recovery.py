@@ -27,6 +27,11 @@ def encode_internal(events: Iterable[InternalEvent]) -> bytes:
     return _encode_internal(list(events))
 
 
+def decode_internal(record: Record) -> list[InternalEvent]:
+    """The monitor's own events in a record of that kind."""
+    return _decode_internal(record.payload)
+
+
 def decode_record(record: Record, codec: Codec) -> Batch:
     """
     A record of the log as the batch that `apply` takes.
@@ -65,6 +70,12 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
         raise DataError(
             f"the view has seen batch {state.applied_seq}, but the log ends at {head.seq}: the log was cut or replaced; "
             "put the newer log back, or make the view anew from what the log holds: jobsight view rebuild"
+        )
+    first, _ = log.bounds()
+    if state.applied_seq < first - 1:
+        raise DamagedViewError(
+            f"the view has seen batch {state.applied_seq}, but the log begins at {first}: batches between them are trimmed; "
+            "make the view anew from the checkpoint: jobsight view rebuild"
         )
     if state.applied_seq:
         record = log.record(state.applied_seq)

@@ -19,10 +19,11 @@ AUTHOR: Final = "retention"
 
 
 class KeepTimes(Struct, frozen=True, kw_only=True):
-    """How long jobs are kept after their end, ms; 0 for ever. `completed_ms` is for those that completed."""
+    """How long jobs are kept after their end (`completed_ms`: those that completed), and batches in the log; ms, 0 for ever."""
 
     completed_ms: int = 30 * 86_400_000
     other_ms: int = 90 * 86_400_000
+    log_ms: int = 90 * 86_400_000
 
 
 class Retention:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from threading import Lock
+from typing import Final, cast
 
 import apsw
 import zstandard
@@ -16,7 +17,7 @@ from jobsight.logs.base import Entry, Head, Record
 from jobsight.logs.chain import first_link, link
 from jobsight.logs.files import PRIVATE_FILE
 from jobsight.logs.sqlite_errors import in_our_words
-from jobsight.logs.sqlite_reader import APPLICATION_ID, BUSY_MS, FORMAT, Row, SqliteReader, meta_checksum
+from jobsight.logs.sqlite_reader import APPLICATION_ID, BUSY_MS, FORMAT, Meta, Row, SqliteReader, meta_checksum
 from jobsight.logs.system_errors import system_in_our_words
 from jobsight.logs.verdict import Verdict
 
@@ -30,6 +31,15 @@ Measured with pages of 4 to 16 KB and 2 to 16 MB: fewer stall more often, more s
 
 WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 """What a write-ahead file that grew under a long reader is cut back to."""
+
+TRIM_ROWS: Final = 16
+"""Batches that one step of trimming deletes: an append waits for a step at most."""
+
+VACUUM_PAGES: Final = 64
+"""Free pages that a step gives back to the file system (8 KB each)."""
+
+FREE_PAGES_KEPT: Final = 1_024
+"""Free pages that stay in the file (8 MB) for what is appended next."""
 
 COMPRESSION_LEVEL: Final = 2
 """Of batches that are joined from many reports, level 2 stores an eighth less than level 1 for 0.03 us a report more."""
@@ -61,6 +71,10 @@ _CREATE: Final = f"""
     PRAGMA user_version = {FORMAT};
 """
 _INSERT_META: Final = "INSERT INTO meta VALUES (?, ?, ?, ?, ?)"
+_SELECT_CHECKSUM: Final = "SELECT checksum FROM batches WHERE seq = ?"
+_UPDATE_BASE: Final = "UPDATE meta SET base_seq = ?, base_checksum = ?, checksum = ?"
+_DELETE_BATCHES: Final = "DELETE FROM batches WHERE seq <= ?"
+_VACUUM: Final = f"PRAGMA incremental_vacuum({VACUUM_PAGES})"
 INSERT_BATCH: Final = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -68,7 +82,7 @@ class SqliteLog:
     """
     A log file, opened for appending by the one process that holds its folder.
 
-    `append` and `close` are for one thread at a time; everything else may be called from any thread.
+    `append` and `close` are for one thread at a time; everything else may be called from any thread, `trim` as well.
 
     Args:
         path: The file; `create` makes one.
@@ -97,6 +111,7 @@ class SqliteLog:
         self._checkpoint_pages = checkpoint_pages
         self._wal_pages = 0
         self._is_unsure = False
+        self._writing = Lock()
         self._reader = SqliteReader(path)
         try:
             if expected_log_id not in {None, self._reader.log_id}:
@@ -165,12 +180,44 @@ class SqliteLog:
         if not entries:
             return []
         rows = self._rows_of(entries)
-        self._insert(rows)
-        heads = [Head(seq=row[0], checksum=row[6]) for row in rows]
-        self._head = heads[-1]
-        if self._wal_pages >= self._checkpoint_pages:
-            self._checkpoint()
+        with self._writing:
+            self._insert(rows)
+            heads = [Head(seq=row[0], checksum=row[6]) for row in rows]
+            self._head = heads[-1]
+            if self._wal_pages >= self._checkpoint_pages:
+                self._checkpoint()
         return heads
+
+    def trim(self, upto_seq: int, rows_max: int = TRIM_ROWS) -> int:
+        """
+        Delete the oldest batches, a few of them, durably; what is left begins behind them. The head always stays.
+
+        Args:
+            upto_seq: The last one that may go. Only what a verified checkpoint of the view holds may go.
+            rows_max: At most so many of them.
+
+        Returns:
+            How many were deleted; call it again until there are none.
+
+        Raises:
+            StorageFullError: There is no room; nothing was deleted.
+            StorageError: What is stored is unknown until the log is opened again; it takes nothing more.
+        """
+        with self._writing:
+            if self._is_unsure:
+                raise StorageError(f"{self._path}: an earlier write failed, so nothing is deleted; restart the node")
+            meta = self._reader.meta
+            last = min(upto_seq, self._head.seq - 1, meta.base.seq + rows_max)
+            if last <= meta.base.seq:
+                return 0
+            self._delete(meta, last)
+            if self._wal_pages >= self._checkpoint_pages:
+                self._checkpoint()
+        return last - meta.base.seq
+
+    def last_before(self, before_ms: int, upto_seq: int) -> int:
+        """The last place up to `upto_seq` that was accepted before a moment, ms UTC; see `SqliteReader.last_before`."""
+        return self._reader.last_before(before_ms, upto_seq)
 
     def read(self, after_seq: int = 0) -> Iterator[Record]:
         """The records after a place, in order, each verified against the chain; DataError where one is damaged."""
@@ -252,6 +299,26 @@ class SqliteLog:
         except JobsightError as error:
             self._stop()
             raise StorageError(f"{error}; whether the batch is stored is unknown until the next start") from error
+
+    def _delete(self, meta: Meta, last: int) -> None:
+        """Let the log begin behind `last`, in one transaction with all that says so."""
+        connection = self._connection
+        try:
+            with in_our_words(self._path, "old batches were deleted"):
+                connection.execute("BEGIN IMMEDIATE")
+                base = Head(seq=last, checksum=cast("bytes", connection.execute(_SELECT_CHECKSUM, (last,)).get))
+                checksum = meta_checksum(meta.log_id, meta.created_ms, base)
+                connection.execute(_UPDATE_BASE, (base.seq, base.checksum, checksum))
+                connection.execute(_DELETE_BATCHES, (last,))
+                if connection.pragma("freelist_count") > FREE_PAGES_KEPT:
+                    connection.execute(_VACUUM).fetchall()  # to the end: each step gives back one page
+                connection.execute("COMMIT")
+        except StorageFullError:
+            self._roll_back()
+            raise
+        except JobsightError as error:
+            self._stop()
+            raise StorageError(f"{error}; what is stored is known after the next start") from error
 
     def _roll_back(self) -> None:
         """Nothing of the transaction is kept; after most errors SQLite has seen to it already."""

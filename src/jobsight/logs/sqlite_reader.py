@@ -42,6 +42,7 @@ _PAGE = """
     SELECT seq, accept_ms, kind, rules_version, count, payload, checksum
     FROM batches WHERE seq > ? ORDER BY seq LIMIT ?
 """
+_ACCEPTED = "SELECT accept_ms FROM batches WHERE seq = ?"
 _COUNT_AFTER = "SELECT count(*), coalesce(sum(count), 0) FROM batches WHERE seq > ?"
 _STRUCTURE = "PRAGMA quick_check(1)"
 _FRAMES = "PRAGMA wal_checkpoint(NOOP)"
@@ -116,20 +117,27 @@ class SqliteReader:
 
     @property
     def meta(self) -> Meta:
-        """What the log says of itself."""
+        """What the log says of itself, as it is now: its beginning moves when it is trimmed."""
+        if not self._has_stand_in:
+            with self._lock, in_our_words(self._path, "it was read"):
+                self._meta = self._read_meta()
         return self._meta
 
     def read(self, after_seq: int = 0) -> Iterator[Record]:
         """
-        The records after a place, in order, each verified against the chain.
+        The records after a place, in order, each verified against the chain. What is trimmed meanwhile is left out.
 
         Raises:
             DataError: What comes next is damaged; all before it was sound.
         """
         decompress = zstandard.ZstdDecompressor().decompress
-        seq = max(after_seq, self._meta.base.seq)
+        seq = max(after_seq, self.meta.base.seq)
         before = self._checksum_at(seq)
         while rows := self._page(seq):
+            base = self.meta.base  # looked at after the page: what stood there up to here was there as it was read
+            if base.seq >= seq:
+                seq, before = base.seq, base.checksum
+                rows = [row for row in rows if row[0] > seq]
             for row in rows:
                 if before is None:
                     raise self._damaged(seq, Damage.MISSING)
@@ -145,6 +153,8 @@ class SqliteReader:
         if not rows or rows[0][0] != seq:
             return None
         before = self._checksum_at(seq - 1)
+        if before is None and self.meta.base.seq >= seq:
+            return None
         found = damage_of(rows[0], seq, before) if before is not None else Damage.MISSING
         if found is not None:
             raise self._damaged(seq if before is not None else seq - 1, found)
@@ -154,13 +164,29 @@ class SqliteReader:
         """The first and the last sequence number; (base + 1, base) for an empty log, which is (1, 0) before any trimming."""
         rows = cast("list[tuple[int | None, int | None]]", self._fetch(_BOUNDS))
         first, last = rows[0]
-        base = self._meta.base.seq
+        base = self.meta.base.seq
         return (base + 1, base) if first is None or last is None else (first, last)
 
     def head(self) -> Head:
         """The end of the log, not verified; `verify_tail` does."""
         rows = cast("list[tuple[int, bytes]]", self._fetch(_HEAD))
-        return Head(seq=rows[0][0], checksum=rows[0][1]) if rows else self._meta.base
+        return Head(seq=rows[0][0], checksum=rows[0][1]) if rows else self.meta.base
+
+    def last_before(self, before_ms: int, upto_seq: int) -> int:
+        """
+        The last place up to `upto_seq` whose batch was accepted before a moment (ms UTC), by halving; the base where none was.
+
+        After a clock that was set back it is one of several places where the moment was passed.
+        """
+        low, high = self.meta.base.seq, min(upto_seq, self.head().seq)
+        while low < high:
+            middle = (low + high + 1) // 2
+            rows = cast("list[tuple[int]]", self._fetch(_ACCEPTED, (middle,)))
+            if rows and rows[0][0] < before_ms:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     def verify_tail(self, after_seq: int) -> Head:
         """
@@ -200,7 +226,7 @@ class SqliteReader:
 
     def rows_until(self, last_seq: int) -> Iterator[Row]:
         """The rows up to a place as they are stored, not verified; for repairs, after `verify` has found them sound."""
-        seq = self._meta.base.seq
+        seq = self.meta.base.seq
         while seq < last_seq and (rows := self._page(seq, limit=min(PAGE_ROWS, last_seq - seq))):
             yield from rows
             seq = rows[-1][0]
@@ -240,11 +266,14 @@ class SqliteReader:
 
     def _verify_batches(self, progress: Callable[[int, int], None]) -> Verdict:
         decompress = zstandard.ZstdDecompressor().decompress
-        head = self._meta.base
+        head = self.meta.base
         batches = events = 0
         try:
             last = self.bounds()[1]
             while rows := self._page(head.seq):
+                base = self.meta.base
+                if base.seq > head.seq:
+                    head, rows = base, [row for row in rows if row[0] > base.seq]
                 for row in rows:
                     sound = Verdict(batches=batches, events=events, head=head)
                     found = damage_of(row, head.seq + 1, head.checksum) or _payload_damage_of(row, decompress)
@@ -284,8 +313,9 @@ class SqliteReader:
         return page_bytes
 
     def _checksum_at(self, seq: int) -> bytes | None:
-        if seq == self._meta.base.seq:
-            return self._meta.base.checksum
+        base = self.meta.base
+        if seq == base.seq:
+            return base.checksum
         rows = cast("list[tuple[bytes]]", self._fetch(_CHECKSUM, (seq,)))
         return rows[0][0] if rows else None
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from ssl import SSLContext
 from typing import Final
 
@@ -231,3 +231,14 @@ def _config(app: Dispatcher, listener: Listener) -> BoundedConfig:
     )
     config.bounds = listener.bounds
     return config
+
+
+def run_loop(main: Coroutine[None, None, None]) -> None:
+    """Run to its end, on uvloop where it is installed."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):
+        from uvloop import new_event_loop
+
+        loop_factory = new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main)
