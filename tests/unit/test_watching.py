@@ -163,6 +163,21 @@ def test_a_removed_check_expects_nothing_and_ends_what_it_found() -> None:
     assert (["overdue", "missed"], []) == (before, rules(watch))
 
 
+def test_overlapping_runs_of_a_schedule_are_reported() -> None:
+    """As a warning, until one run is left; a task without a schedule may run as often at once as it likes."""
+    watch = WatchedState()
+    watch.expect("t", schedule="every 1h")
+    watch.expect("u", max_runtime_ms=DAY_MS)
+    watch.report(running("a", "u"), running("b", "u"), running("c"), running("d"), running("e"))
+    found = [(alert.rule, alert.task, str(alert.severity), alert.text) for alert in watch.state.open_by_id.values()]
+    watch.report(done("c"))
+    still = rules(watch)
+    watch.report(done("d"))
+
+    assert [("overlap", "t", "warning", "3 runs at once")] == found
+    assert (["overlap"], []) == (still, rules(watch))
+
+
 # -------------------------------------------------------------------------------------------- overdue, too_long, stalled
 
 

@@ -23,7 +23,7 @@ from jobsight.core.events import AnyReport, DeadlinePassed, JobCompleted, RunsJu
 from jobsight.core.gaps import extended_ms, is_unseen
 from jobsight.core.job import CANCELLED, COMPLETED, LOST, NEW, QUEUED, TERMINAL, Job
 from jobsight.core.limits import CHECKS_BY_REPORT_MAX
-from jobsight.core.rules import JOB_RULES, MISSED, OVERDUE, RUN_RULES
+from jobsight.core.rules import FAILURE_RATE, JOB_RULES, MISSED, OVERDUE, OVERLAP, RUN_RULES
 from jobsight.core.spans import span_text
 from jobsight.core.state import State, touch_check
 from jobsight.core.times import happened_ms
@@ -61,7 +61,7 @@ def remove_check(state: State, task: str, at_ms: int) -> list[Alert]:
     if check is None:
         return []
     state.changes.checks[task] = check
-    rules = (MISSED, *JOB_RULES, *RUN_RULES, "failure_rate")
+    rules = (MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, OVERLAP)
     ended = [end_condition(state, rule, task, at_ms) for rule in rules]
     return [alert for alert in ended if alert is not None]
 
@@ -116,6 +116,9 @@ def _start(state: State, check: Check, job: Job, started_ms: int, at_ms: int) ->
         check.runs[job.job_id] = Run(job_id=job.job_id, started_ms=started_ms, slot_ms=slot_ms)
     check.last_start_ms = max(started_ms, check.last_start_ms or 0)
     if check.expected.schedule is not None:
+        if len(check.runs) > 1:
+            text = f"{len(check.runs)} runs at once"
+            find_condition(state, OVERLAP, check, text, job.refs[-1], at_ms, job=job)
         check.starts = [*check.starts, started_ms][-STARTS_KEPT:]
     retracted = _retract(check, started_ms)
     alert = open_condition(state, MISSED, check.task)
@@ -158,6 +161,8 @@ def _end(state: State, check: Check, job: Job, ended_ms: int, at_ms: int) -> lis
     # A lost job stays the business of somebody until the task has run well again.
     rules = [rule for rule in JOB_RULES if not (rule == OVERDUE and job.status == LOST)]
     resolved = [end_condition(state, rule, check.task, at_ms, job_id=job.job_id) for rule in rules]
+    if len(check.runs) <= 1 and check.expected.schedule is not None:
+        resolved.append(end_condition(state, OVERLAP, check.task, at_ms))
     if job.status != CANCELLED:
         is_success = job.status == COMPLETED
         told_ms = job.duration_ms if is_success else None

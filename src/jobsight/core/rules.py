@@ -21,6 +21,8 @@ STALLED: Final = "stalled"
 SLOW: Final = "slow"
 TOO_FAST: Final = "too_fast"
 FAILURE_RATE: Final = "failure_rate"
+OVERLAP: Final = "overlap"
+"""Several runs of a task with a schedule at once."""
 BLIND: Final = "self.blind"
 CHANNEL_BROKEN: Final = "self.channel_broken"
 """A notification was given up; the alert's queue names the channel."""
@@ -36,6 +38,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     TOO_FAST: Severity.WARNING,
     STALLED: Severity.WARNING,
     FAILURE_RATE: Severity.WARNING,
+    OVERLAP: Severity.WARNING,
     BLIND: Severity.WARNING,
 }
 """Rules that never wake anybody; the others are as bad as their check says, critical without one."""
@@ -46,5 +49,5 @@ JOB_RULES: Final = (OVERDUE, TOO_LONG, STALLED, SLOW)
 RUN_RULES: Final = (TOO_FAST,)
 """Found at a run that has ended; the next run without it says that it is over."""
 
-ALERT_RULES: Final = (RULE_JOB_FAILED, MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, BLIND)
+ALERT_RULES: Final = (RULE_JOB_FAILED, MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, OVERLAP, BLIND)
 """Every rule that opens alerts."""
