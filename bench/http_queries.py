@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.http_measures import service
 
-QUERIES = (
+QUERIES: tuple[str, ...] = (
     "stats",
     "stats?since=1h",
     "stats?detail=1",

@@ -7,7 +7,9 @@ only, so every machine counts alike. A bucket is answered by its middle, which i
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Final
 
 RELATIVE_ERROR_MAX: Final = 1 / 128
@@ -36,6 +38,9 @@ def middle_us(bucket: int) -> float:
 
 def merge(into: Histogram, other: Mapping[int, int]) -> None:
     """Add the counts of `other` to `into`. Associative and commutative: any order of merging gives the same histogram."""
+    if not into:
+        into.update(other)
+        return
     for bucket, count in other.items():
         into[bucket] = into.get(bucket, 0) + count
 
@@ -51,17 +56,9 @@ def quantiles_ms(histogram: Mapping[int, int], shares: Iterable[float]) -> list[
     Returns:
         Milliseconds for each share, within `RELATIVE_ERROR_MAX` of the value of that rank; None for an empty histogram.
     """
-    total = sum(histogram.values())
-    ordered = sorted(histogram.items())
-    answers: list[float | None] = []
-    for share in shares:
-        rank = share * (total - 1)
-        seen = 0
-        answer: float | None = None
-        for bucket, count in ordered:
-            seen += count
-            if seen > rank:
-                answer = middle_us(bucket) / 1000
-                break
-        answers.append(answer)
-    return answers
+    buckets = sorted(histogram)
+    if not buckets:
+        return [None for _ in shares]
+    seen = list(accumulate(map(histogram.__getitem__, buckets)))
+    ranks = [share * (seen[-1] - 1) for share in shares]
+    return [middle_us(buckets[bisect_right(seen, rank)]) / 1000 for rank in ranks]

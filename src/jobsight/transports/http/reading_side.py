@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.transports.http.api import Api
 from jobsight.transports.http.asking import Asking, Source
-from jobsight.transports.http.last_ends import restore_last_ends
+from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
 from jobsight.transports.http.live import Live
 from jobsight.transports.http.metrics import Metrics
 from jobsight.transports.http.routes import Endpoint
@@ -29,6 +30,7 @@ class ReadingSide:
         self, writer: ObservedWriter, *, open_source: Callable[[], Source], clock_ms: Callable[[], int]
     ) -> None:
         self._writer = writer
+        self._clock_ms = clock_ms
         self._asking = Asking(open_source)
         api = Api(state=writer.state, recent=writer.recent, asking=self._asking, clock_ms=clock_ms)
         shown: dict[str, Any] = {
@@ -51,9 +53,11 @@ class ReadingSide:
     async def start(self) -> None:
         """Take over from the view what was known before the start."""
         tasks = list(dict.fromkeys(task for task, _ in self._writer.state.pairs))
-        found = await self._asking.ask(lambda source: restore_last_ends(source.view, tasks))
-        for task, last in found.items():
-            self._writer.recent.restore(task, *last)
+        since_ms = self._clock_ms() - LOOK_BACK_MS
+        for start in range(0, len(tasks), TASKS_AT_ONCE):
+            found = await self._asking.ask(partial(_last_ends, tasks[start : start + TASKS_AT_ONCE], since_ms))
+            for task, last in found.items():
+                self._writer.recent.restore(task, *last)
 
     def stop(self) -> None:
         """End what goes on until somebody ends it."""
@@ -63,3 +67,7 @@ class ReadingSide:
     def close(self) -> None:
         """Release the files."""
         self._asking.close()
+
+
+def _last_ends(tasks: Sequence[str | None], since_ms: int, source: Source) -> dict[str | None, LastEnd]:
+    return restore_last_ends(source.view, tasks, since_ms)
