@@ -9,7 +9,7 @@ import pytest
 from jobsight.logs.base import Log
 from jobsight.logs.memory import MemoryLog
 from jobsight.logs.sqlite import SqliteLog
-from jobsight.testing.logs import DURABLE_PROMISES, PROMISES, RULES_VERSION, LogKind, Promise
+from jobsight.testing.logs import DURABLE_PROMISES, PROMISES, RULES_VERSION, TRIM_PROMISES, LogKind, Promise
 
 
 def open_memory(folder: Path, log_id: str) -> Log:
@@ -41,3 +41,9 @@ def test_a_log_keeps_its_promise(kind: LogKind, promise: Promise, tmp_path: Path
 def test_a_log_on_disk_keeps_its_promise(kind: LogKind, promise: Promise, tmp_path: Path) -> None:
     """What was answered is still there after a restart."""
     promise(kind, tmp_path)
+
+
+@pytest.mark.parametrize("promise", TRIM_PROMISES, ids=lambda promise: promise.__name__)
+def test_a_log_that_can_be_trimmed_keeps_its_promise(promise: Promise, tmp_path: Path) -> None:
+    """What is left of a log is worth as much as the whole."""
+    promise(KINDS[1], tmp_path)

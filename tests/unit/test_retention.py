@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from jobsight.core.apply import apply, apply_internal
@@ -13,6 +14,8 @@ from jobsight.core.kept import Kept, is_gone, kept_bucket_start_ms, rollups_kept
 from jobsight.core.state import State
 from jobsight.core.statistics import totals_of
 from jobsight.engine.retention import KeepTimes, Retention
+from jobsight.errors import StorageFullError
+from jobsight.testing.disk import Disk, Operation
 from jobsight.view.job_index import SEGMENT_BITS
 from jobsight.view.store import View
 from jobsight.view.sweep import FREE_PAGES_KEPT, SWEEP_ROWS
@@ -377,3 +380,28 @@ def test_the_edge_of_what_is_kept_cuts_no_coarser_bucket() -> None:
         + width_ms
         for age_ms, width_ms in ((0, 10_000), (3 * DAY_MS, 300_000), (100 * DAY_MS, HOUR_MS), (900 * DAY_MS, DAY_MS))
     ]
+
+
+def test_a_flush_that_fails_takes_its_deletions_back(tmp_path: Path) -> None:
+    """A full disk in the middle of a sweep leaves every row and figure as it was; the next flush goes on from there."""
+    is_full = False
+
+    def before(operation: Operation) -> None:
+        if is_full and operation.verb == "write" and operation.file.endswith("-wal"):
+            raise apsw.exception_for(apsw.SQLITE_FULL)
+
+    with Disk(before):
+        view, state = View.open(tmp_path / "view.db"), State()
+        report(view, state, *[completed(f"c{number}") for number in range(SWEEP_ROWS * 2)])
+        flush_all(view, state)
+        purge(state, completed_ms=AT_MS + 1)
+        is_full = True
+        with pytest.raises(StorageFullError):
+            view.flush(state, CHECKSUM)
+        is_full = False
+
+        assert view.wants_flush
+        assert SWEEP_ROWS * 2 == rows(view) == view.reader().applied().retained
+        flush_all(view, state)
+        assert (0, 0) == (rows(view), view.reader().applied().retained)
+        view.close()

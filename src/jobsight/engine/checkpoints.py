@@ -29,8 +29,8 @@ DRAFT: Final = "checkpoint.db.new"
 class TrimmableLog(Log, Protocol):
     """A log whose oldest batches can be deleted."""
 
-    def trim(self, upto_seq: int) -> int:
-        """Delete a few of the oldest batches up to a place; how many were."""
+    def trim(self, upto_seq: int, rows_max: int = ...) -> int:
+        """Delete a few of the oldest batches up to a place, never the head; how many were."""
         ...
 
     def last_before(self, before_ms: int, upto_seq: int) -> int:

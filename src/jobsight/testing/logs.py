@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jobsight.engine.checkpoints import trimmable
 from jobsight.logs.base import BatchKind, Entry, Head, Log, Record
 
 LOG_ID: Final = "0123456789abcdef" * 2
@@ -247,6 +248,29 @@ def a_log_is_found_as_it_was_left(kind: LogKind, folder: Path) -> None:
     log.close()
 
 
+def a_trimmed_log_begins_later_and_is_as_sound(kind: LogKind, folder: Path) -> None:
+    """What is trimmed is gone in steps, for open readers too; the rest is chained as before, also after a restart."""
+    log = trimmable(kind.open(folder, LOG_ID))
+    log.append([an_entry(number) for number in range(1, 101)])
+    kept, reading = list(log.read(60)), log.read()
+    first = next(reading)
+    while log.trim(60):
+        assert log.bounds()[0] <= 61
+
+    assert 1 == first.seq
+    assert kept == list(log.read())
+    assert kept[-40:] == list(reading)[-40:]
+    assert (61, 100) == log.bounds()
+    assert log.record(60) is None
+    assert [101] == [head.seq for head in log.append([an_entry(101)])]
+    log.close()
+    log = trimmable(kind.open(folder, LOG_ID))
+    assert list(range(61, 102)) == [record.seq for record in log.read()]
+    log.trim(10_000, 10_000)
+    assert (101, 101) == log.bounds()
+    log.close()
+
+
 PROMISES: Final[tuple[Promise, ...]] = (
     an_empty_log_says_so,
     batches_come_back_in_order_as_they_were_accepted,
@@ -264,3 +288,6 @@ PROMISES: Final[tuple[Promise, ...]] = (
 
 DURABLE_PROMISES: Final[tuple[Promise, ...]] = (a_log_is_found_as_it_was_left,)
 """What a log on disk promises beside."""
+
+TRIM_PROMISES: Final[tuple[Promise, ...]] = (a_trimmed_log_begins_later_and_is_as_sound,)
+"""What a log promises whose oldest batches can be deleted."""
