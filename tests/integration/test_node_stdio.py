@@ -120,8 +120,22 @@ def test_a_line_of_100_mb_is_dropped_in_constant_memory() -> None:
         b'{"type": "error", "code": 12, "text": "line: expected at most 1048576 bytes"}\n',
         b'{"type": "heartbeat_ok", "in_reply_to": 1, "job_id": "j"}\n',
     ] == answers
-    assert (0, b"", "") == ending
+    assert (0, b"", "jobsight: refused 1 line (malformed request 1)\n") == ending
     assert peak_mb < 100
+
+
+def test_what_was_refused_or_astray_is_counted() -> None:
+    """P1, P10: the end of the session says on stderr how many lines were refused, and how many meant another node."""
+    init = b'{"src": "c", "dest": "n1", "body": {"type": "init", "msg_id": 1, "node_id": "n1"}}\n'
+    with node_process() as node:
+        node.send(init)
+        node.read_line()
+        node.send(b'not json\n{"src": "c", "dest": "n2", "body": {"type": "heartbeat", "job_id": "a"}}\n')
+        node.read_line()
+        ending = node.end()
+
+    assert 0 == ending[0]
+    assert "refused 1 line (malformed request 1); 1 message was addressed to another node" in ending[2]
 
 
 @pytest.mark.parametrize("options", [[], ["--data", "folder"]], ids=["in memory", "on disk"])

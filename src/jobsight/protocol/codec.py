@@ -61,12 +61,17 @@ class Codec:
     Reads one connection's lines, or the log's. Keeps a message that is printed over several lines until it is whole.
 
     Args:
+        node_id: Of this node, once an `init` has told; from then on, `astray` counts messages that are addressed to another
+            one. They are processed all the same: refusing a failure over an address would lose it.
         default_source: Who has sent the reports that do not say; it is written into the payload, as if they had said it.
     """
 
     def __init__(self, default_source: str | None = None) -> None:
         self._filler = None if default_source is None else SourceFiller(default_source)
         self._are_bodies_bare = False
+        self.node_id: str | None = None
+        self.astray = 0
+        self._astray_in_slice = 0
         self._fragment: list[bytes] = []
         self._fragment_bytes = 0
         self._fragment_objects = 0
@@ -110,8 +115,11 @@ class Codec:
         if messages is None or not _is_object_a_line(block, len(messages[1])):
             return False
         sources, bodies = messages
+        astray, self._astray_in_slice = self._astray_in_slice, 0
         if not set(map(type, bodies)) <= REPORT_TYPES:
-            return self._take_mixed(block, sources, bodies, chunk, payloads)
+            is_taken = self._take_mixed(block, sources, bodies, chunk, payloads)
+            self.astray += astray if is_taken else 0
+            return is_taken
         reports = cast("list[AnyReport]", bodies)
         if not _are_good(reports):
             return False
@@ -120,6 +128,7 @@ class Codec:
         chunk.sources += sources
         chunk.reports += reports
         payloads.append(block)
+        self.astray += astray
         return True
 
     def _decode_slice(self, block: bytes) -> tuple[list[str | None], list[Message]] | None:
@@ -130,6 +139,8 @@ class Codec:
                     bodies = cast("list[Message]", decoder_of_bodies.decode_lines(block))
                     return [None] * len(bodies), bodies
                 envelopes = decoder_of_envelopes.decode_lines(block)
+                if self.node_id is not None:
+                    self._astray_in_slice = sum(one.dest not in (None, self.node_id) for one in envelopes)
                 return [one.src for one in envelopes], [one.body for one in envelopes]
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._are_bodies_bare = not self._are_bodies_bare
@@ -203,9 +214,11 @@ class Codec:
         if found is None or len(found[1]) != 1 or not line.endswith(b"}"):
             return None
         (source,), (message,) = found
+        astray, self._astray_in_slice = self._astray_in_slice, 0
         is_report = type(message) in REPORT_TYPES
         if not (_are_good([cast("AnyReport", message)]) if is_report else _asks_well(message)):
             return None
+        self.astray += astray
         return Read(source, message, is_bare=self._are_bodies_bare)
 
     def _continue(self, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
@@ -242,6 +255,8 @@ class Codec:
         message = read.message
         if message is None:
             return
+        if self.node_id is not None and read.dest not in (None, self.node_id):
+            self.astray += 1
         if type(message) in REPORT_TYPES:
             report = cast("AnyReport", message)
             block, source = line + b"\n", read.source

@@ -20,11 +20,12 @@ _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
 class Read(Struct, frozen=True, gc=False):
-    """What a line holds, and who sent it; `message` is None for a line that wants no answer (a reply of somebody else)."""
+    """What a line holds, who sent it, and to whom; `message` is None for a line that wants no answer (somebody else's reply)."""
 
     source: str | None
     message: Message | Refusal | None
     is_bare: bool = False
+    dest: str | None = None
 
 
 def _malformed(text: str) -> Read:
@@ -101,7 +102,7 @@ def _read_message(message: dict[str, Any]) -> Read:
     body = message["body"]
     if not isinstance(body, dict):
         return Read(source, refusal(Code.MALFORMED_REQUEST, f"body: expected an object, got {shown(body)}"))
-    return Read(source, _read_body(body))
+    return Read(source, _read_body(body), dest=message.get("dest"))
 
 
 def _msg_id(body: dict[str, Any]) -> tuple[int | UnsetType, str | None]:

@@ -64,6 +64,7 @@ class Session:
         self._lines = LineReader()
         self._codec = Codec(default_source)
         self._node_id: str | None = None
+        self.refused: dict[Code, int] = {}
         self._is_enveloped = form is ReplyForm.ENVELOPE
 
     def feed(self, data: bytes) -> Chunk:
@@ -77,6 +78,19 @@ class Session:
         if fragment:
             self._report_unanswered(f"dropped an incomplete message of {len(fragment)} bytes at the end of the input")
         return chunk
+
+    def summary(self) -> str:
+        """What was refused, by kind, and what was addressed to somebody else, in words; empty where there was neither."""
+        told = []
+        if self.refused:
+            kinds = ", ".join(f"{code.name.lower().replace('_', ' ')} {count}" for code, count in self.refused.items())
+            count = sum(self.refused.values())
+            told.append(f"refused {count} line{'s' * (count > 1)} ({kinds})")
+        astray = self._codec.astray
+        if astray:
+            were = "messages were" if astray > 1 else "message was"
+            told.append(f"{astray} {were} addressed to another node, and processed all the same")
+        return "; ".join(told)
 
     def replies(self, chunk: Chunk, outcome: Outcome) -> bytes:
         """The replies to everything in a chunk, in the order of the requests, one a line."""
@@ -114,6 +128,7 @@ class Session:
             position = upto
             item = aside.item
             if isinstance(item, Refusal):
+                self.refused[item.code] = self.refused.get(item.code, 0) + 1
                 if item.is_anonymous and self._is_enveloped:
                     self._report_unanswered(f"refused a line: {item.text}")
                     continue
@@ -135,7 +150,7 @@ class Session:
         if self._node_id is not None and self._node_id != init.node_id:
             text = f"init: this node is already called {self._node_id[:64]!r}"
             return error_body(refusal(Code.PRECONDITION_FAILED, text, in_reply_to=_number(init.msg_id)))
-        self._node_id = init.node_id
+        self._node_id = self._codec.node_id = init.node_id
         if source is not None and self._form is ReplyForm.AUTO:
             self._is_enveloped = True
         return answer_body("init_ok", init.msg_id, {})

@@ -119,6 +119,9 @@ class StdioNode:
         if not is_open:
             self._submit(self._session.finish())
         self._writer.close()
+        summary = self._session.summary()
+        if summary:
+            self._complain(summary)
         if self._writer.broken is not None:
             raise self._writer.broken
         if self._is_output_gone:
