@@ -119,7 +119,7 @@ class WatchedState:
     def _apply(self, events: list[Any], *, is_internal: bool) -> list[Alert]:
         for job_id in {getattr(event, "job_id", None) or getattr(event, "subject", "") for event in events}:
             if job_id in self._stored and job_id not in self.state.jobs:
-                self.state.jobs[job_id] = self._stored.pop(job_id)
+                self.state.jobs[job_id] = self._stored[job_id]
         seq = self.state.applied_seq + 1
         batch = Batch(seq=seq, accept_ms=self.now_ms, sources=["w"] * len(events), events=events)
         if self._keeps_batches:

@@ -223,6 +223,8 @@ def test_below_its_threshold_an_alert_is_told_to_nobody() -> None:
     watch.report(failed("b", "t"))
     two = (watch.open(), kinds(watch))
     watch.report(JobCompleted(job_id="c", task="t", duration_ms=1))
+    watch.report(failed("b", "t"))
+    watch.report(JobCompleted(job_id="c", task="t", duration_ms=2))
     three = watch.open()
     watch.report(JobCompleted(job_id="d", task="t", duration_ms=1))
 

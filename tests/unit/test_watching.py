@@ -272,6 +272,44 @@ def test_a_new_limit_is_the_limit() -> None:
     assert [] == rules(watch)
 
 
+def a_deadline(watch: WatchedState, **fields: Any) -> DeadlinePassed:
+    """That job `a` of task `t` ran too long."""
+    check = watch.state.checks["t"]
+    run = check.runs["a"]
+    return DeadlinePassed(
+        **{
+            "subject_kind": "job",
+            "subject": "a",
+            "rule": "too_long",
+            "deadline_ms": run.started_ms + MINUTE_MS,
+            "basis_ms": run.started_ms,
+            "revision": check.revision,
+            **fields,
+        }
+    )
+
+
+def test_a_deadline_counts_only_while_it_is_current() -> None:
+    """Said twice it counts once; counted from another fact, or from the check as it was before, not at all."""
+    watch = WatchedState()
+    watch.expect("t", max_runtime_ms=DAY_MS)
+    watch.report(running("a"))
+    old = a_deadline(watch)
+    watch.tell(a_deadline(watch, basis_ms=1), a_deadline(watch, revision=1), a_deadline(watch, subject="b"))
+    ignored = rules(watch)
+    watch.tell(a_deadline(watch), a_deadline(watch))
+    counts = [alert.count for alert in watch.state.open_by_id.values()]
+    watch.report(done("a"))
+    watch.step(SECOND_MS)
+    watch.report(running("a"))
+    watch.tell(old)
+    first_run = rules(watch)
+    watch.expect("t", max_runtime_ms=HOUR_MS)
+    watch.tell(a_deadline(watch, revision=old.revision))
+
+    assert ([], [1], [], []) == (ignored, counts, first_run, rules(watch))
+
+
 def test_progress_that_stands_still_is_stalled() -> None:
     """Words do not help, only progress does; and with a single value nobody knows how it goes on."""
     watch = WatchedState()
@@ -459,6 +497,19 @@ def test_a_failure_told_by_a_word_alone_is_told_after_a_minute() -> None:
     assert [("job_failed", None, "firing")] == watch.open()
     assert ["a"] == [alert.last_job_id for alert in watch.state.open_by_id.values()]
     assert {} == watch.state.unconfirmed
+
+
+def test_a_word_that_is_repeated_puts_the_alert_off_by_a_minute() -> None:
+    """Nothing else has followed for a minute: that counts from the last time it was said."""
+    watch = WatchedState()
+    watch.report(StatusUpdate(job_id="a", status="failed"))
+    watch.step(30 * SECOND_MS)
+    watch.report(StatusUpdate(job_id="a", status="failed"))
+    watch.step(59 * SECOND_MS)
+    before = rules(watch)
+    watch.step(3 * SECOND_MS)
+
+    assert ([], ["job_failed"]) == (before, rules(watch))
 
 
 def test_a_report_may_say_what_is_expected_but_not_over_an_operator() -> None:
