@@ -76,6 +76,7 @@ def trim_up_to(folder: Path, stage: str) -> None:
     held = open_folder(folder, now_ms=AT_MS)
     log = held.open_log(rules_version=RULES_VERSION)
     made = draft_checkpoint(folder, folder / VIEW, log)
+    assert made is not None
     steps: list[Callable[[], object]] = [
         lambda: append(log, [note_of(made)]),
         lambda: adopt_draft(folder),
@@ -153,7 +154,9 @@ def test_a_view_from_before_the_log_begins_is_not_taken(folder: Path) -> None:
     before = figures(folder)
     held = open_folder(folder, now_ms=AT_MS)
     log = held.open_log(rules_version=RULES_VERSION)
-    append(log, [note_of(draft_checkpoint(folder, folder / VIEW, log))])
+    made = draft_checkpoint(folder, folder / VIEW, log)
+    assert made is not None
+    append(log, [note_of(made)])
     adopt_draft(folder)
     while log.trim(80):
         pass
@@ -217,4 +220,12 @@ def test_the_log_is_trimmed_beside_the_writer(folder: Path) -> None:
         assert duty.wait(0)
         duty.close()
     remove_view(folder)
+    assert ALL == figures(folder)
+
+
+def test_a_copy_gives_up_when_the_process_ends(folder: Path) -> None:
+    """A stop does not wait for a whole view to be copied, and leaves nothing half done."""
+    with opened(folder) as store:
+        assert draft_checkpoint(folder, folder / VIEW, store.log, lambda: True) is None
+    assert not (folder / DRAFT).exists()
     assert ALL == figures(folder)

@@ -50,16 +50,20 @@ def trimmable(log: Log) -> TrimmableLog:
     return cast("TrimmableLog", log)
 
 
-def draft_checkpoint(folder: Path, view: Path, log: Log) -> Checkpoint:
+def draft_checkpoint(
+    folder: Path, view: Path, log: Log, is_stopping: Callable[[], bool] = lambda: False
+) -> Checkpoint | None:
     """
-    Copy the view, and verify the copy against the log. May run in a thread beside the writer.
+    Copy the view, and verify the copy against the log. May run in a thread beside the writer. None where it was to stop.
 
     Raises:
         DamagedViewError: The copy is not sound, or not of this log.
         JobsightError: It cannot be made.
     """
     draft = folder / DRAFT
-    copy_view(view, draft)
+    if not copy_view(view, draft, is_stopping):
+        remove(draft)
+        return None
     with system_in_our_words(draft, "it was made durable"):
         draft.chmod(PRIVATE_FILE)
         with draft.open("rb") as file:
@@ -158,6 +162,7 @@ def trim_now(folder: Path, log: Log, record: Callable[[list[InternalEvent]], Non
     if wanted < log.bounds()[0]:
         return 0
     made = draft_checkpoint(folder, folder / VIEW, log)
+    assert made is not None
     record([note_of(made)])
     adopt_draft(folder)
     deleted = 0

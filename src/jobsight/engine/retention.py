@@ -51,7 +51,7 @@ class Retention:
 
     def due_ms(self) -> int | None:
         """In how many milliseconds `tick` wants to be called; None while an answer is waited for."""
-        return None if self._is_waiting else max(0, self._next_ms() - self._clock_ms())
+        return None if self._is_waiting else min(EVERY_MS, max(0, self._next_ms() - self._clock_ms()))
 
     def tick(self) -> None:
         """Say up to when things are kept, if that has moved by an hour. Cheap when it has not."""

@@ -23,6 +23,9 @@ WORTH_MS: Final = 86_400_000
 POLL_MS: Final = 200
 """While a checkpoint is being made, it is looked so often whether it is there."""
 
+CLOSE_SECONDS_MAX: Final = 4
+"""How long the end of the process waits for the step at hand."""
+
 STEP_PAUSE_S: Final = 0.02
 """Between two steps of deletion, so that appends have the log for themselves most of the time."""
 
@@ -70,7 +73,7 @@ class Trimming:
         """In how many milliseconds `tick` wants to be called; None where the log is kept for ever."""
         if not self._keep_ms:
             return None
-        return POLL_MS if self._thread is not None else max(0, self._look_ms - self._clock_ms())
+        return POLL_MS if self._thread is not None else min(LOOK_MS, max(0, self._look_ms - self._clock_ms()))
 
     def tick(self) -> None:
         """Begin where there is something to trim, and go on where something has begun. Cheap otherwise."""
@@ -78,7 +81,7 @@ class Trimming:
             return
         now_ms = self._clock_ms()
         if self._thread is None:
-            if now_ms >= self._look_ms:
+            if now_ms >= self._look_ms or now_ms < self._look_ms - LOOK_MS:
                 self._look_ms = now_ms + LOOK_MS
                 self._begin(now_ms)
         elif not self._thread.is_alive():
@@ -98,7 +101,7 @@ class Trimming:
         self._stopping.set()
         self._noted.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS_MAX)
             self._end()
 
     def _begin(self, now_ms: int) -> None:
@@ -125,7 +128,9 @@ class Trimming:
     def _run(self, before_ms: int) -> None:
         """The thread: copy, verify, wait for the note, then delete."""
         try:
-            made = draft_checkpoint(self._folder, self._view, self._log)
+            made = draft_checkpoint(self._folder, self._view, self._log, self._stopping.is_set)
+            if made is None:
+                return
             wanted = min(made.seq, self._log.last_before(before_ms, made.seq))
             self._made = made
             self._noted.wait()

@@ -5,6 +5,7 @@ opened again and looked at before it counts, and is one plain file.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from time import sleep
@@ -44,13 +45,17 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-def copy_view(view: Path, target: Path) -> None:
+def copy_view(view: Path, target: Path, is_stopping: Callable[[], bool] = lambda: False) -> bool:
     """
     Copy a view as it is at one moment, in small steps, while its writer goes on. Runs in a thread of its own.
 
     Args:
         view: The view's file.
         target: Made anew.
+        is_stopping: Asked after each step whether to give up.
+
+    Returns:
+        Whether the copy is whole.
 
     Raises:
         DamagedViewError, StorageError, StorageFullError: As their names say.
@@ -68,12 +73,15 @@ def copy_view(view: Path, target: Path) -> None:
                 with copy.backup("main", source, "main") as backup:
                     while not backup.done:
                         backup.step(STEP_PAGES)
+                        if is_stopping():
+                            return False
                         sleep(STEP_PAUSE_S)
                 copy.pragma("journal_mode", "DELETE")  # one plain file
             finally:
                 copy.close()
     finally:
         source.close()
+    return True
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
