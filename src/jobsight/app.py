@@ -415,6 +415,7 @@ def _service_options(settings: Settings) -> ServiceOptions:
         idle_seconds=limits.idle_seconds,
         inflated_bytes=limits.inflated_bytes,
         requests_per_second=limits.requests_per_second,
+        metrics_seconds=limits.metrics_seconds,
     )
 
 

@@ -74,6 +74,11 @@ KEYS: Final = (
         "Jobs active at once; above, reports of further ones are refused, ends never.",
     ),
     _key(
+        "server.limits.metrics_seconds",
+        values.whole(60, 366 * 86_400),
+        "Seconds after which a task that ended nothing has no series in /metrics any more.",
+    ),
+    _key(
         "data.dir",
         values.path,
         "The folder in which everything is kept; the platform's data folder where none is named.",

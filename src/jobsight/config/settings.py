@@ -34,6 +34,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         inflated_bytes: What the body of one request may grow to when it is unpacked.
         requests_per_second: Of one token (of one address, where none is needed); 0 for no bound.
         active_jobs: Jobs that may be active at once; above, new ones are refused until some have ended.
+        metrics_seconds: A task that ended nothing for so long has no series in `/metrics` any more.
     """
 
     connections: int = 4_096
@@ -42,6 +43,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     inflated_bytes: int = 64 * 1024 * 1024
     requests_per_second: int = 20_000
     active_jobs: int = 1_000_000
+    metrics_seconds: int = 7 * 86_400
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True):

@@ -51,6 +51,7 @@ class ServiceOptions(Struct, frozen=True, kw_only=True):
     idle_seconds: int
     inflated_bytes: int
     requests_per_second: int
+    metrics_seconds: int
 
 
 def build_service(
@@ -86,7 +87,7 @@ def build_service(
     access = _access(options, tokens, peers, clock_ms)
     ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
     pings = _pings(options, writer, peers, clock_ms)
-    reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms)
+    reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms, metrics_ms=options.metrics_seconds * 1000)
     endpoints = [
         *health_endpoints(writer.why_not_ready),
         *token_endpoints(writer, tokens, clock_ms),

@@ -37,9 +37,6 @@ TASKS_MAX: Final = 1_000
 WORDS_MAX: Final = 50
 """Status words without a meaning of their own that have a series each; the jobs of further ones are counted under `OTHER`."""
 
-EXPIRES_MS: Final = 7 * 86_400_000
-"""A task that ended nothing for so long has no series any more, unless set otherwise."""
-
 
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that is exposed, as of one moment."""
@@ -68,7 +65,7 @@ class Metrics:
         state, instruments, recent: Where they are; read on the loop's thread.
         asking: Whose threads write them out.
         clock_ms: Wall time, ms since the epoch, UTC.
-        expires_ms: See `EXPIRES_MS`.
+        expires_ms: A task that ended nothing for so long has no series any more.
     """
 
     def __init__(
@@ -79,7 +76,7 @@ class Metrics:
         recent: Recent,
         asking: Asking,
         clock_ms: Callable[[], int],
-        expires_ms: int = EXPIRES_MS,
+        expires_ms: int,
     ) -> None:
         self._state = state
         self._instruments = instruments

@@ -24,10 +24,11 @@ class ReadingSide:
         writer: Whose state, instruments and recent ends are shown.
         open_source: Opens the view and the log for one more thread.
         clock_ms: Wall time, ms since the epoch, UTC.
+        metrics_ms: For how long a task that ends nothing keeps its series in the metrics.
     """
 
     def __init__(
-        self, writer: ObservedWriter, *, open_source: Callable[[], Source], clock_ms: Callable[[], int]
+        self, writer: ObservedWriter, *, open_source: Callable[[], Source], clock_ms: Callable[[], int], metrics_ms: int
     ) -> None:
         self._writer = writer
         self._clock_ms = clock_ms
@@ -42,7 +43,7 @@ class ReadingSide:
         self._live = Live(**shown)
         self._tail = Tail(writer.state, writer.instruments)
         writer.on_applied = self._tail.show
-        metrics = Metrics(**shown, asking=self._asking)
+        metrics = Metrics(**shown, asking=self._asking, expires_ms=metrics_ms)
         self.endpoints: list[Endpoint] = [
             *api.endpoints(),
             self._live.endpoint(),
