@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -28,7 +28,7 @@ from jobsight.engine.retention import KeepTimes, Retention
 from jobsight.engine.ticker import Ticker
 from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import FLUSH_MS, Writer
-from jobsight.errors import DamagedViewError
+from jobsight.errors import DamagedViewError, StorageError
 from jobsight.logs.base import Log
 from jobsight.logs.memory import MemoryLog
 from jobsight.protocol.session import ReplyForm, Session
@@ -229,6 +229,7 @@ def run_node(
     form: ReplyForm,
     retries_max: int | None,
     complain: Say,
+    kept: KeepTimes | None = None,
     init_new: bool = False,
     accept_loss: bool = False,
 ) -> None:
@@ -240,6 +241,7 @@ def run_node(
         form: How replies to envelopes look.
         retries_max: The node's retry limit; None for none.
         complain: Writes one line to stderr.
+        kept: How long things are kept in a data folder.
         init_new, accept_loss: What the operator allows where the log is gone or damaged.
 
     Raises:
@@ -255,7 +257,7 @@ def run_node(
             writer.record(
                 [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
             )
-        duties = duties_of(writer, store, KeepTimes(), complain)
+        duties = duties_of(writer, store, kept or KeepTimes(), complain)
         node = StdioNode(writer, Session(form, complain), waker, complain, ticker=duties)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, node.stop)
@@ -422,13 +424,13 @@ def _service_options(settings: Settings) -> ServiceOptions:
 def _dispatcher(writer: Writer, view: ReadModel, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:
     from jobsight.engine.dispatcher import Dispatcher
 
-    state, dice = writer.state, secrets.SystemRandom().random
-
-    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
-        writer.submit_events(events, lambda outcome: done(outcome.failure is None))
+    state, dice, submit = writer.state, secrets.SystemRandom().random, submit_of(writer)
 
     def tail_of(job_id: str) -> str | None:
-        job = state.jobs.get(job_id) or next(iter(view.fetch([job_id], state)), None)
+        job = state.jobs.get(job_id)
+        if job is None:
+            with suppress(StorageError):  # an alert goes out without its output rather than not at all
+                job = next(iter(view.fetch([job_id], state)), None)
         return None if job is None else job.message
 
     def pass_point(name: str) -> None:
