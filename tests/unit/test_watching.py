@@ -123,6 +123,18 @@ def test_missed_slots_are_counted_in_one_alert() -> None:
     assert 0 == watch.state.checks["t"].missed_in_row
 
 
+def test_slots_that_pass_between_two_looks_are_all_counted() -> None:
+    """A machine that hangs for 45 s hides none of four slots: that is too short to be blind."""
+    watch = WatchedState()
+    watch.expect("t", schedule="every 10s", start_grace_ms=SECOND_MS, early_margin_ms=0)
+    watch.step(5 * SECOND_MS)
+    watch.jump(45 * SECOND_MS)
+    watch.step(0)
+
+    assert 4 == watch.state.checks["t"].missed_in_row
+    assert 1 == len([event for event in watch.deadlines if isinstance(event, DeadlinePassed)])
+
+
 def test_a_late_report_takes_a_missed_slot_back() -> None:
     """The run was on time, only its report was not: the alert says so and is over."""
     watch = WatchedState()
@@ -168,7 +180,8 @@ def test_overlapping_runs_of_a_schedule_are_reported() -> None:
     watch = WatchedState()
     watch.expect("t", schedule="every 1h")
     watch.expect("u", max_runtime_ms=DAY_MS)
-    watch.report(running("a", "u"), running("b", "u"), running("c"), running("d"), running("e"))
+    watch.report(running("a", "u"), running("b", "u"), running("c"), done("told at its end"))
+    watch.report(running("d"), running("e"))
     found = [(alert.rule, alert.task, str(alert.severity), alert.text) for alert in watch.state.open_by_id.values()]
     watch.report(done("c"))
     still = rules(watch)

@@ -116,7 +116,7 @@ def _start(state: State, check: Check, job: Job, started_ms: int, at_ms: int) ->
         check.runs[job.job_id] = Run(job_id=job.job_id, started_ms=started_ms, slot_ms=slot_ms)
     check.last_start_ms = max(started_ms, check.last_start_ms or 0)
     if check.expected.schedule is not None:
-        if len(check.runs) > 1:
+        if len(check.runs) > 1 and job.status not in TERMINAL:
             text = f"{len(check.runs)} runs at once"
             find_condition(state, OVERLAP, check, text, job.refs[-1], at_ms, job=job)
         check.starts = [*check.starts, started_ms][-STARTS_KEPT:]
