@@ -13,7 +13,7 @@ import click
 from jobsight.app import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import number, print_json, print_table, progress
-from jobsight.engine.checkpoints import find_checkpoint
+from jobsight.engine.checkpoints import CHECKPOINT, find_checkpoint
 from jobsight.errors import JobsightError
 from jobsight.logs.base import LogReader
 from jobsight.logs.verdict import words
@@ -83,7 +83,7 @@ def _look_at_log(data: Path, is_thorough: bool) -> Iterator[Finding]:
             first, last = log.bounds()
             yield "log", "ok", f"log {log.log_id}, batches {number(first)} to {number(last)}"
             if first > 1:
-                yield _look_at_checkpoint(data, log)
+                yield _look_at_checkpoint(data, log if is_thorough else None)
             if is_thorough:
                 with progress("verifying") as bar:
                     verdict = log.verify(bar)
@@ -92,8 +92,11 @@ def _look_at_log(data: Path, is_thorough: bool) -> Iterator[Finding]:
         yield "log", "bad", str(error)
 
 
-def _look_at_checkpoint(data: Path, log: LogReader) -> Finding:
-    """A trimmed log begins with its checkpoint: without it, the view cannot be made anew."""
+def _look_at_checkpoint(data: Path, log: LogReader | None) -> Finding:
+    """A trimmed log begins with its checkpoint: without it, the view cannot be made anew. Its note is searched in all of `log`."""
+    if log is None:
+        is_there = (data / CHECKPOINT).exists()
+        return "checkpoint", "ok" if is_there else "warning", f"{CHECKPOINT} is {'there' if is_there else 'missing'}"
     try:
         return "checkpoint", "ok", f"{find_checkpoint(data, log).name}, as the log has noted it"
     except JobsightError as error:
