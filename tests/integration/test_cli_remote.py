@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from http_service import JOBSIGHT, Service, environment, jobsight, service, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

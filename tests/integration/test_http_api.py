@@ -85,6 +85,7 @@ def test_stats_are_those_of_get_stats(fleet: Service) -> None:
     assert {"total": 4, "completed": 2, "failed": 1, "avg_duration_ms": 50} == get(fleet, "stats")
 
 
+@pytest.mark.slow
 def test_stats_in_detail_include_what_was_just_answered(tmp_path: Path) -> None:
     """Percentiles and rates cover every report that was answered before the question, flushed or not."""
     with service(tmp_path) as running:
@@ -146,16 +147,18 @@ def test_a_history_is_given_in_pages_from_its_end(fleet: Service) -> None:
     assert first["cursor"] is None
 
 
-def test_a_job_shows_every_report_that_was_answered(fleet: Service) -> None:
+@pytest.mark.slow
+def test_a_job_shows_every_report_that_was_answered(tmp_path: Path) -> None:
     """Whoever has the answer to a report in hand sees it in the job, before any flush."""
-    for number in range(20):
-        fleet.post({"type": "update_status", "job_id": "fresh", "status": "running", "progress": number})
-        job = get(fleet, "jobs/fresh?history=1")
+    with service(tmp_path) as running:
+        for number in range(20):
+            running.post({"type": "update_status", "job_id": "fresh", "status": "running", "progress": number})
+            job = get(running, "jobs/fresh?history=1")
 
-        assert (number, number + 1, number + 1) == (job["progress"], job["events"], len(job["history"]))
-    fleet.post({"type": "job_cancelled", "job_id": "fresh"})
+            assert (number, number + 1, number + 1) == (job["progress"], job["events"], len(job["history"]))
+        running.post({"type": "job_cancelled", "job_id": "fresh"})
 
-    assert "cancelled" == get(fleet, "jobs/fresh")["status"]
+        assert "cancelled" == get(running, "jobs/fresh")["status"]
 
 
 def test_tasks_say_how_they_fare(fleet: Service) -> None:
@@ -168,6 +171,7 @@ def test_tasks_say_how_they_fare(fleet: Service) -> None:
     assert task["last_end_ms"] >= task["last_success_ms"] > 0
 
 
+@pytest.mark.slow
 def test_a_restarted_service_knows_when_tasks_last_went_well(tmp_path: Path) -> None:
     """The last success of a task is not forgotten with the process."""
     with service(tmp_path) as running:
@@ -240,6 +244,7 @@ def test_a_query_that_cannot_be_answered_is_refused_in_words(fleet: Service, pat
     assert text in told["text"]
 
 
+@pytest.mark.slow
 def test_queries_need_a_token_that_may_read(tmp_path: Path) -> None:
     """With tokens, an ingest token reports and sees nothing; nobody without one sees anything."""
     with service(tmp_path) as running:

@@ -109,6 +109,7 @@ def test_a_client_that_does_not_read_costs_nothing(tmp_path: Path) -> None:
     assert 200 == answered
 
 
+@pytest.mark.slow
 def test_streams_end_with_the_service(tmp_path: Path) -> None:
     """A signal ends them in good order, and the service with them."""
     with service(tmp_path) as running:
@@ -160,6 +161,7 @@ def test_tail_says_what_it_leaves_out(tmp_path: Path) -> None:
     assert 30_000 == shown + dropped == total
 
 
+@pytest.mark.slow
 def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
     """A misspelt filter is no filter."""
     with service(tmp_path) as running, running.client() as client:
@@ -169,6 +171,7 @@ def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
     assert "did you mean status?" in answers[0].json()["text"]
 
 
+@pytest.mark.slow
 def test_the_number_of_clients_is_bounded(tmp_path: Path) -> None:
     """One more than there may be is told to come again; when one leaves there is room."""
     with service(tmp_path) as running:

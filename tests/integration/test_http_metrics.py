@@ -29,6 +29,7 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["text", "OpenMetrics"])
+@pytest.mark.slow
 def test_figures_are_there_for_jobs_tasks_and_the_monitor(tmp_path: Path, is_open: bool) -> None:
     """Prometheus's own parsers read both formats, and the figures are those of what was reported."""
     with service(tmp_path) as running:
@@ -65,6 +66,7 @@ def test_figures_are_there_for_jobs_tasks_and_the_monitor(tmp_path: Path, is_ope
     assert value(samples, "jobsight_view_lag_events") is not None
 
 
+@pytest.mark.slow
 def test_the_last_success_survives_a_restart(tmp_path: Path) -> None:
     """An alert rule on its age stays quiet when the monitor was restarted."""
     name = "jobsight_last_success_timestamp_seconds"
@@ -77,6 +79,7 @@ def test_the_last_success_survives_a_restart(tmp_path: Path) -> None:
     assert 0 <= before - after < 10
 
 
+@pytest.mark.slow
 def test_a_bad_request_is_counted_by_its_status(tmp_path: Path) -> None:
     """What is not taken is seen, with the reason."""
     with service(tmp_path) as running, running.client() as client:
@@ -107,6 +110,7 @@ def test_cardinality_is_bounded(tmp_path: Path) -> None:
     assert 6_000 == sum(v for (name, _), v in samples.items() if name == "jobsight_jobs") - 6_000
 
 
+@pytest.mark.slow
 def test_pings_are_counted(tmp_path: Path) -> None:
     """Pings are reports, and counted by themselves too."""
     with service(tmp_path) as running, running.client() as client:

@@ -158,6 +158,7 @@ def test_runs_may_overlap(shared: Service) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_pings_without_a_run_id_end_what_was_started_last(tmp_path: Path) -> None:
     """A start and the end that follows are one run, also over a restart of the service."""
     with service(tmp_path) as running:
@@ -222,6 +223,7 @@ def test_many_pings_at_once_are_all_kept(shared: Service) -> None:
 # ----------------------------------------------------------------------------------------------------------------- URLs
 
 
+@pytest.mark.slow
 def test_urls_are_made_listed_rotated_and_revoked(tmp_path: Path) -> None:
     """By command, on a free folder and beside a running service; lists never show the secret; all of it is kept."""
     data = tmp_path / "data"
@@ -245,6 +247,7 @@ def test_urls_are_made_listed_rotated_and_revoked(tmp_path: Path) -> None:
     assert 0 == revoked.returncode
 
 
+@pytest.mark.slow
 def test_the_urls_of_another_installation_go_on_working(tmp_path: Path) -> None:
     """Changing the host's name is enough: UUIDs and ping keys that are in use elsewhere can be taken over."""
     known, key = str(uuid4()), "Zm9vYmFyLXBpbmcta2V5LTE"
@@ -256,6 +259,7 @@ def test_the_urls_of_another_installation_go_on_working(tmp_path: Path) -> None:
     assert [200, 200] == answers
 
 
+@pytest.mark.slow
 def test_secrets_do_not_stand_in_what_is_written(tmp_path: Path) -> None:
     """S3: the service's own log, even of requests, shows no ping URL."""
     with service(tmp_path, "--log-requests") as running:
@@ -266,6 +270,7 @@ def test_secrets_do_not_stand_in_what_is_written(tmp_path: Path) -> None:
         assert path.removeprefix("/ping/") not in running.said()
 
 
+@pytest.mark.slow
 def test_no_token_is_needed_and_none_is_given(tmp_path: Path) -> None:
     """The URL is the only credential, and opens nothing but pings."""
     with service(tmp_path) as running:
