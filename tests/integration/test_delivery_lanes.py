@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from core_state import Applier
 from jobsight.core.events import DeliveryResult, InternalEvent, JobCompleted, JobFailed, RoutingSet
 from jobsight.core.retries import BREAKER_FAILURES, BREAKER_MS, PAUSE_MS_MAX
 from jobsight.engine.dispatcher import Dispatcher, Lane
-from jobsight.notifiers.base import Making
+from jobsight.notifiers.base import Making, Notification, Notifier, Receipt
 from jobsight.notifiers.limits import SendLimits
 from jobsight.notifiers.registry import channel_from_url
 from jobsight.testing.sinks import HttpSink, http_sink
@@ -31,19 +31,27 @@ class Desk:
         self.applier = Applier()
         self.results: list[DeliveryResult] = []
         self.said: list[str] = []
+        self.is_log_full = False
         channels = {
             f"c{place}": channel_from_url(url, Making(name=f"c{place}", limits=limits))
             for place, url in enumerate(urls, 1)
         }
         self.applier.tell(RoutingSet(channels=list(channels), author="test"))
-        self.dispatcher = Dispatcher(
-            self.applier.state, channels, self._submit, lambda: self.applier.now_ms, lambda: 1.0, say=self.said.append
-        )
+        self.dispatcher = self._dispatcher(channels)
 
     @property
     def lane(self) -> Lane:
         """The first channel's."""
         return self.dispatcher.lanes["c1"]
+
+    def use(self, channel: Notifier, *, send_seconds: float) -> Dispatcher:
+        """Put a channel in place of the first one, before the start."""
+        self.dispatcher = self._dispatcher({"c1": channel}, send_seconds=send_seconds)
+        return self.dispatcher
+
+    def _dispatcher(self, channels: Mapping[str, Notifier], **further: Any) -> Dispatcher:
+        state, said = self.applier.state, self.said.append
+        return Dispatcher(state, channels, self._submit, lambda: self.applier.now_ms, lambda: 1.0, say=said, **further)
 
     def fail(self, *tasks: str) -> None:
         """The jobs of these tasks fail for good."""
@@ -83,6 +91,9 @@ class Desk:
         return [(result.delivery_id, result.outcome) for result in self.results]
 
     def _submit(self, events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        if self.is_log_full:
+            done(False)
+            return
         self.results += [event for event in events if isinstance(event, DeliveryResult)]
         self.applier.tell(*events)
         done(True)
@@ -109,6 +120,7 @@ def subjects(sink: HttpSink) -> list[str]:
     return [f"{data['kind']} {data['task']}" for data in (one.json()["data"] for one in sink.received)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "headers", "mode"),
     [
@@ -302,6 +314,7 @@ def test_a_broken_channel_is_told_through_the_others_until_it_delivers() -> None
     assert 0 == told_itself
 
 
+@pytest.mark.slow
 def test_two_broken_channels_do_not_tell_of_each_other_for_ever() -> None:
     """Each has its alert, and nothing is left to be sent."""
 
@@ -340,3 +353,68 @@ def test_a_channel_that_is_taken_away_is_not_broken_any_more() -> None:
             return [alert.rule for alert in one.applier.alerts()]
 
     assert ["job_failed"] == asyncio.run(take_away())
+
+
+class Deaf:
+    """A channel of somebody else's making that neither answers nor heeds being cancelled, until it is let go."""
+
+    name = "c1"
+    repost_every_ms = None
+    repost_resolved_ms = 0
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+        self.calls = 0
+
+    async def send(self, notification: Notification, *, now_ms: int) -> Receipt:
+        """Hang, whatever happens."""
+        self.calls += 1
+        while not self.let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.let_go.wait()
+        raise ValueError("nobody listens to this")
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+def test_a_channel_that_cannot_be_stopped_is_left_to_itself() -> None:
+    """F17: the slot is given up in time, and the delivery is planned anew; the exception that comes late hurts nobody."""
+
+    async def hang() -> tuple[int, int, list[str]]:
+        channel, one = Deaf(), Desk("http://127.0.0.1:9/")
+        dispatcher = one.use(channel, send_seconds=0.05)
+        dispatcher.start()
+        one.fail("a")
+        await one.until(lambda: dispatcher.lanes["c1"].not_before_ms, "the slot to be given up")
+        one.step(PAUSE_MS_MAX)
+        await one.until(lambda: channel.calls == 2, "the second try")
+        channel.let_go.set()
+        await one.until_quiet()
+        await dispatcher.close()
+        return channel.calls, len(dispatcher.lanes["c1"].waiting), one.said
+
+    calls, waiting, said = asyncio.run(hang())
+
+    assert (2, 1) == (calls, waiting)
+    assert ["channel c1: TimeoutError in the channel; trying again"] == said
+
+
+def test_a_log_that_takes_nothing_does_not_make_a_channel_hear_twice() -> None:
+    """While the disk is full, a delivery is not sent again and again; its mark follows when there is room."""
+
+    async def fill() -> tuple[int, int, list[tuple[str, str]]]:
+        async with http_sink() as sink, desk(sink.url()) as one:
+            one.is_log_full = True
+            one.fail("a")
+            await one.until(lambda: sink.received, "the delivery")
+            for _ in range(5):
+                one.step(PAUSE_MS_MAX)
+                await one.until_quiet()
+            before = len(one.results)
+            one.is_log_full = False
+            one.dispatcher.wake()
+            await one.until(lambda: one.results, "the mark")
+            return len(sink.received), before, one.outcomes()
+
+    assert (1, 0, [("d1", "delivered")]) == asyncio.run(fill())

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -27,6 +29,9 @@ SENDS_AT_ONCE: Final = 2
 
 SEND_SECONDS_MAX: Final = 30
 """Then a slot is given up, whatever the channel does."""
+
+MARK_PAUSE_SECONDS: Final = 5
+"""Between tries to log what became of a delivery while the log takes nothing (a full disk)."""
 
 BEFORE_SEND: Final = "before-send"
 """A delivery was decided on and stored, and nobody has heard of it."""
@@ -81,6 +86,7 @@ class Dispatcher:
         links_of: Where a reader of a notification can go; signed links among them.
         tail_of: The last lines that a job printed, by its id.
         say: Told what an operator should mend.
+        send_seconds: For one send in all.
         pass_point: Told the points at which a test may end the process: `BEFORE_SEND`, `AFTER_SEND`.
     """
 
@@ -95,6 +101,7 @@ class Dispatcher:
         links_of: Callable[[Delivery], Links] = lambda _: Links(),
         tail_of: Callable[[str], str | None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        send_seconds: float = SEND_SECONDS_MAX,
         pass_point: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._state = state
@@ -104,7 +111,11 @@ class Dispatcher:
         self._links_of = links_of
         self._tail_of = tail_of
         self._say = say
+        self._send_seconds = send_seconds
         self._pass_point = pass_point
+        self._unmarked: list[DeliveryResult] = []
+        self._mark_now = asyncio.Event()
+        self._is_closed = False
         self.lanes: Final = {name: Lane(channel) for name, channel in channels.items()}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -113,6 +124,7 @@ class Dispatcher:
         self.take(sorted(self._state.outbox.values(), key=lambda one: one.number))
         for lane in self.lanes.values():
             self._spawn(self._run(lane))
+        self._spawn(self._mark_again())
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
         """Take over what was decided on; the writer calls it once that is stored."""
@@ -123,9 +135,11 @@ class Dispatcher:
         """Look again at once: the clock has moved, or a channel is known to be back."""
         for lane in self.lanes.values():
             lane.changed.set()
+        self._mark_now.set()
 
     async def close(self) -> None:
         """Stop sending; what waits stays in the outbox for the next start."""
+        self._is_closed = True  # `wait_for` of Python 3.11 may swallow a cancellation
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -153,7 +167,7 @@ class Dispatcher:
 
     async def _run(self, lane: Lane) -> None:
         """One channel's lane, for as long as the service runs."""
-        while True:
+        while not self._is_closed:
             lane.changed.clear()
             delivery, pause_ms = lane.next_one(self._clock_ms())
             if delivery is not None:
@@ -167,10 +181,8 @@ class Dispatcher:
                 continue
 
     async def _send(self, lane: Lane, delivery: Delivery) -> None:
-        notification = self._notification(delivery)
         self._pass_point(BEFORE_SEND)
-        work = lane.channel.send(notification, now_ms=self._clock_ms())
-        outcome = await outcome_of(work, SEND_SECONDS_MAX)
+        outcome = await outcome_of(self._hand_to(lane.channel, delivery), self._send_seconds)
         tries = delivery.tries + 1
         if isinstance(outcome, Receipt):
             self._pass_point(AFTER_SEND)
@@ -182,12 +194,16 @@ class Dispatcher:
             return
         self._note_failure(lane, delivery, outcome, tries)
 
+    async def _hand_to(self, channel: Notifier, delivery: Delivery) -> Receipt:
+        return await channel.send(self._notification(delivery), now_ms=self._clock_ms())
+
     def _note_failure(self, lane: Lane, delivery: Delivery, error: Exception, tries: int) -> None:
         """A try has failed: plan the next one, or give up and say so."""
         now_ms = self._clock_ms()
         if isinstance(error, DeliveryError):
             reason, retry_after_ms, is_refusal = error.reason, error.retry_after_ms, error.is_refusal
         else:
+            # The words of a stranger's exception may hold a secret of the channel: only its kind is told.
             reason, retry_after_ms, is_refusal = f"{type(error).__name__} in the channel", 0, False
         lane.failures_in_row += 1
         if lane.failures_in_row >= BREAKER_FAILURES:
@@ -214,19 +230,32 @@ class Dispatcher:
     def _conclude(
         self, delivery: Delivery, state: DeliveryState, tries: int, detail: str, lane: Lane | None = None
     ) -> None:
-        """Log what became of a delivery; its lane goes on with the same problem only once that is stored."""
+        """Log what became of a delivery; only then its lane goes on with the same problem."""
 
-        def stored(is_stored: bool) -> None:
-            if lane is None:
-                return
-            lane.sending.pop(delivery.number, None)
-            lane.not_before_ms.pop(delivery.number, None)
-            if not is_stored:
-                lane.waiting[delivery.number] = delivery
-            lane.changed.set()
+        def release(is_stored: bool) -> None:
+            if lane is not None:
+                lane.sending.pop(delivery.number, None)
+                lane.not_before_ms.pop(delivery.number, None)
+                lane.changed.set()
+            if not is_stored:  # it is not sent again for that: a full disk must not flood a channel
+                self._unmarked.append(result)
 
         result = DeliveryResult(delivery_id=delivery.delivery_id, outcome=str(state), tries=tries, detail=detail[:300])
-        self._submit([result], stored)
+        self._submit([result], release)
+
+    async def _mark_again(self) -> None:
+        """What the log did not take is offered to it again, for as long as the service runs."""
+        while not self._is_closed:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._mark_now.wait(), MARK_PAUSE_SECONDS)
+            self._mark_now.clear()
+            unmarked, self._unmarked = self._unmarked, []
+            for result in unmarked:
+                self._submit([result], partial(self._keep_unless_stored, result))
+
+    def _keep_unless_stored(self, result: DeliveryResult, is_stored: bool) -> None:
+        if not is_stored:
+            self._unmarked.append(result)
 
     def _notification(self, delivery: Delivery) -> Notification:
         """The frozen notice of a delivery as its channel takes it."""
