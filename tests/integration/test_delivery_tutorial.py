@@ -17,7 +17,9 @@ from jobsight.testing.sinks import closed_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "tutorial" / "first-alert.md"
-PIECE = re.compile(r"^```(console inbox|console service|console worker|text inbox|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PIECE = re.compile(
+    r"^```(console inbox|console service|console worker|text inbox|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 VARYING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( UTC|Z)|\S+(?=/\.venv/bin/jobsight run)")
 
 
