@@ -18,6 +18,10 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 $(STAMP): start-again
 endif
 
+# What answers at once: the house rules, and the parts that need neither a disk nor a network.
+FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
+	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
+
 .PHONY: help setup run node demo test check static bench bench-long lock clean start-again
 
 help: ## List these targets
@@ -53,7 +57,7 @@ test: static ## Run everything that CI runs: the static checks and all tests
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -p no:randomly $(ARGS); }
 
 check: static ## Format, lint, types, import contracts, tidy test and the fast tests: under 30 seconds
-	@$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n auto -m "not slow" $(FAST) $(ARGS)
 
 static: $(STAMP)
 	@$(BIN)/python -m ruff format --check --quiet . || { echo "the formatter would change these files: run $(BIN)/ruff format" >&2; $(BIN)/python -m ruff format --check .; exit 1; }
