@@ -52,9 +52,7 @@ node: $(STAMP) ## Start the node on stdin and stdout (more arguments: make node 
 	@exec $(BIN)/jobsight node $(ARGS)
 
 test: static ## Run everything that CI runs: the static checks and all tests
-	@$(BIN)/python -m pytest -n auto $(ARGS) || { \
-		echo "What failed runs once more, one at a time: a test that fails again has failed." >&2; \
-		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -p no:randomly $(ARGS); }
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: static ## Format, lint, types, import contracts, tidy test and the fast tests: under 30 seconds
 	@$(BIN)/python -m pytest -n auto -m "not slow" $(FAST) $(ARGS)
