@@ -24,7 +24,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from jobsight.app import open_store, ticker_of
+from jobsight.app.stores import open_store
+from jobsight.app.writing import ticker_of
 from jobsight.core.events import SettingsChanged
 from jobsight.core.state import State
 from jobsight.engine.answers import Answers, Reading

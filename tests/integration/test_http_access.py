@@ -98,7 +98,7 @@ def test_a_page_of_the_monitor_itself_may_change_things(fresh: Service) -> None:
 
 def test_the_inventory_of_routes_is_the_one_that_is_tested() -> None:
     """A new route is in the inventory with what it needs, and so in the tests of this page."""
-    from jobsight.app import clock_ms
+    from jobsight.app.clock import clock_ms
     from jobsight.core.state import State
     from jobsight.engine.tokens import TokenRegistry
     from jobsight.transports.http.dispatch import EVENTS as EVENTS_ENDPOINT

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobsight.app import Store, open_store, rebuild_view, trim_log
+from jobsight.app.stores import Store, open_store, rebuild_view
+from jobsight.app.writing import trim_log
 from jobsight.core.apply import RULES_VERSION
 from jobsight.core.events import InternalEvent
 from jobsight.core.statistics import Totals, totals_of

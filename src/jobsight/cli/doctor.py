@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from jobsight.app import folder_holder, read_log, read_view
+from jobsight.app.stores import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import number, print_json, print_table, progress
 from jobsight.engine.checkpoints import CHECKPOINT, find_checkpoint

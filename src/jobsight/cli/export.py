@@ -12,7 +12,8 @@ from typing import Any
 import click
 import msgspec
 
-from jobsight.app import clock_ms, read_log, read_view
+from jobsight.app.clock import clock_ms
+from jobsight.app.stores import read_log, read_view
 from jobsight.cli.options import data_option, moment_ms
 from jobsight.core.masking import MASK
 from jobsight.view.answers import JobAnswer

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from jobsight.app import clock_ms, read_view
+from jobsight.app.clock import clock_ms
+from jobsight.app.stores import read_view
 from jobsight.cli.options import data_option, json_option, moment_ms
 from jobsight.cli.output import duration, moment, print_json, print_table
 from jobsight.cli.remote import chosen_server, job_page, server_options

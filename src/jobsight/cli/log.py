@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from jobsight.app import clock_ms, read_log, trim_log
+from jobsight.app.clock import clock_ms
+from jobsight.app.stores import read_log
+from jobsight.app.writing import trim_log
 from jobsight.cli.commands import complain
 from jobsight.cli.options import data_option, moment_ms
 from jobsight.cli.output import number, progress

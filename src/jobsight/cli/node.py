@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from jobsight.app import run_node
+from jobsight.app.node import run_node
 from jobsight.cli.commands import complain
 from jobsight.core.limits import MEASURE_MAX
 from jobsight.engine.retention import KeepTimes
@@ -89,7 +89,7 @@ def _serve_too(
     """HTTP and stdio in one process; without a data folder, in one that is gone at the end."""
     from tempfile import TemporaryDirectory
 
-    from jobsight.app import run_service
+    from jobsight.app.service import run_service
     from jobsight.config.load import load
 
     flags: dict[str, object] = {"server.listen": listen, **{f"retention.{name}": text for name, text in keep.items()}}

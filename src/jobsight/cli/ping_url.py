@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import click
 
-from jobsight.app import open_state
+from jobsight.app.writing import open_state
 from jobsight.cli.commands import complain
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import moment, print_json, print_table

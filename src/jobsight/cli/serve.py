@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobsight.app import run_service
+from jobsight.app.service import run_service
 from jobsight.cli.commands import complain
 from jobsight.cli.options import default_data
 from jobsight.cli.settings_options import config_option, load_settings, service_options

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from jobsight.app import read_view
+from jobsight.app.stores import read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import duration, number, print_json, print_table
 from jobsight.cli.remote import chosen_server, get, server_options

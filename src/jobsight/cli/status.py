@@ -9,7 +9,8 @@ from typing import Final
 import click
 from msgspec import Struct
 
-from jobsight.app import clock_ms, folder_holder, read_log, read_view
+from jobsight.app.clock import clock_ms
+from jobsight.app.stores import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import moment, number, print_json, print_table
 from jobsight.cli.remote import alert_page, chosen_server, get, job_page, server_options

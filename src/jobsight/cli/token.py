@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import click
 
-from jobsight.app import clock_ms, open_tokens
+from jobsight.app.clock import clock_ms
+from jobsight.app.writing import open_tokens
 from jobsight.cli.commands import complain
 from jobsight.cli.options import default_data, json_option
 from jobsight.cli.output import moment, print_json, print_table

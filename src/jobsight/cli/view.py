@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from jobsight.app import rebuild_view
+from jobsight.app.stores import rebuild_view
 from jobsight.cli.options import data_option
 from jobsight.cli.output import number, progress
 

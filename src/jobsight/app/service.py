@@ -1,0 +1,199 @@
+"""The monitor as a service: HTTP, the control socket of the data folder, the channels."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from jobsight.app.clock import Say, clock_ms
+from jobsight.app.stores import Store, open_store
+from jobsight.app.writing import duties_of, writer_of
+from jobsight.core.events import RoutingSet, SettingsChanged
+from jobsight.engine.collector import spare_the_collector
+from jobsight.engine.duties import submit_of
+from jobsight.engine.ports import ReadModel
+from jobsight.engine.retention import KeepTimes
+from jobsight.engine.tokens import TokenRegistry
+from jobsight.engine.writer import Writer
+from jobsight.errors import StorageError
+from jobsight.protocol.session import ReplyForm, Session
+
+if TYPE_CHECKING:
+    import socket
+
+    from jobsight.config.settings import Settings
+    from jobsight.engine.dispatcher import Dispatcher
+    from jobsight.engine.instruments import ObservedWriter
+    from jobsight.notifiers.base import Notifier
+    from jobsight.transports.http.asking import Source
+    from jobsight.transports.http.assembly import ServiceOptions
+
+SERVICE_FLUSH_MS: Final = 50
+"""The service flushes oftener than a node on stdin: clients wait while it does, so each flush has to be short."""
+
+FAILPOINT: Final = "JOBSIGHT_FAILPOINT"
+"""Names a point of `engine.dispatcher` at which the service kills itself; for tests of what survives that."""
+
+
+def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | None = None) -> None:
+    """
+    Serve HTTP, and the control socket of the data folder, until a signal comes.
+
+    Args:
+        settings: All of them, checked.
+        data: The data folder.
+        say: Writes one line to stderr.
+        stdio: How envelopes on stdin are answered, where stdin and stdout are served too; the service ends with the input.
+
+    Raises:
+        JobsightError: With the command's exit code.
+    """
+    from jobsight.notifiers.registry import channels_from
+    from jobsight.transports.http.assembly import refuse_open_address
+    from jobsight.transports.http.listening import bind_address, control_socket
+    from jobsight.transports.http.server import run_loop
+
+    options = _service_options(settings)
+    channels = channels_from(settings.channels, settings.notify, settings.smtp, os.environ, os.uname().nodename)
+    with (
+        closing(bind_address(options.host, settings.server.listen.port)) as listening,
+        open_store(data, say) as store,
+    ):
+        refuse_open_address(options, TokenRegistry(store.state), str(data))
+        spare_the_collector()
+        with control_socket(data) as control:
+            run_loop(_serve(settings, options, channels, store, data, listening, control, say, stdio))
+
+
+def _service_options(settings: Settings) -> ServiceOptions:
+    from jobsight.transports.http.assembly import ServiceOptions
+    from jobsight.transports.http.listening import tls_context
+
+    server, limits = settings.server, settings.server.limits
+    return ServiceOptions(
+        host=server.listen.host,
+        tls=tls_context(server.tls_cert, server.tls_key) if server.tls_cert and server.tls_key else None,
+        trusted_proxies=server.trusted_proxies,
+        insecure_no_auth=server.insecure_no_auth,
+        log_requests=server.log_requests,
+        connections=limits.connections,
+        header_seconds=limits.header_seconds,
+        idle_seconds=limits.idle_seconds,
+        inflated_bytes=limits.inflated_bytes,
+        requests_per_second=limits.requests_per_second,
+        metrics_seconds=limits.metrics_seconds,
+    )
+
+
+def _observed_writer(store: Store, wake: Callable[[], None], *, flush_ms: int, active_jobs_max: int) -> ObservedWriter:
+    """The writer of a service, which shows what it does."""
+    from jobsight.engine.instruments import Instruments, ObservedLog, ObservedWriter
+    from jobsight.engine.recent import Recent
+
+    instruments = Instruments()
+    measured = replace(store, log=ObservedLog(store.log, instruments))
+    writer = writer_of(measured, wake, flush_ms=flush_ms, active_jobs_max=active_jobs_max, kind=ObservedWriter)
+    writer.instruments, writer.recent = instruments, Recent()
+    return writer
+
+
+def _open_source(data: Path) -> Source:
+    """What one thread answers queries from, beside the writer."""
+    from jobsight.logs.folder import VIEW, open_log_reader
+    from jobsight.transports.http.asking import Source
+    from jobsight.view.queries import open_reader
+
+    reader, log = open_reader(data / VIEW), open_log_reader(data)
+
+    def close() -> None:
+        reader.close()
+        log.close()
+
+    def log_bytes() -> int:
+        return sum(path.stat().st_size for path in data.glob("log.db*"))
+
+    return Source(view=reader, log=log, log_bytes=log_bytes, close=close)
+
+
+def _dispatcher(writer: Writer, view: ReadModel, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:
+    from jobsight.engine.dispatcher import Dispatcher
+
+    state, dice, submit = writer.state, secrets.SystemRandom().random, submit_of(writer)
+
+    def tail_of(job_id: str) -> str | None:
+        job = state.jobs.get(job_id)
+        if job is None:
+            with suppress(StorageError):  # an alert goes out without its output rather than not at all
+                job = next(iter(view.fetch([job_id], state)), None)
+        return None if job is None else job.message
+
+    def pass_point(name: str) -> None:
+        if name == os.environ.get(FAILPOINT):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    dispatcher = Dispatcher(state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say, pass_point=pass_point)
+    writer.on_deliveries = dispatcher.take
+    return dispatcher
+
+
+async def _serve(
+    settings: Settings,
+    options: ServiceOptions,
+    channels: Mapping[str, Notifier],
+    store: Store,
+    data: Path,
+    listening: socket.socket,
+    control: socket.socket | None,
+    say: Say,
+    stdio: ReplyForm | None,
+) -> None:
+    import asyncio
+
+    from jobsight.transports.http.assembly import build_service
+    from jobsight.transports.stdio_beside import StdioBeside
+
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(service.settle)
+
+    active_jobs_max = settings.server.limits.active_jobs
+    writer = _observed_writer(store, wake, flush_ms=SERVICE_FLUSH_MS, active_jobs_max=active_jobs_max)
+    jobs = settings.jobs
+    if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
+        writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
+    if store.state.routing.channels != list(channels):
+        writer.record([RoutingSet(channels=list(channels), author="config")])
+    retention = settings.retention
+    kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
+    service = build_service(
+        options,
+        writer=writer,
+        ticker=duties_of(writer, store, kept, say),
+        deliveries=_dispatcher(writer, store.view, channels, say),
+        open_source=lambda: _open_source(data),
+        clock_ms=clock_ms,
+        listening=listening,
+        control=control,
+        on_ready=lambda: _greet(settings, listening.getsockname()[1], TokenRegistry(store.state), say),
+        beside=None if stdio is None else StdioBeside(writer, Session(stdio, say), say),
+    )
+    await service.run()
+
+
+def _greet(settings: Settings, port: int, tokens: TokenRegistry, say: Say) -> None:
+    from jobsight.transports.http.banner import first_command, url_of
+
+    server = settings.server
+    url = url_of(server.listen.host, port, is_tls=server.tls_cert is not None)
+    if server.insecure_no_auth and tokens.is_empty:
+        say("WARNING: --insecure-no-auth: everybody who reaches this address may report, read and change everything")
+    say(f"listening on {url}")
+    say(f"try: {first_command(url, needs_token=not tokens.is_empty, tls_cert=server.tls_cert)}")
