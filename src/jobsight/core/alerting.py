@@ -105,7 +105,15 @@ def resolve(state: State, alert: Alert, kind: AlertKind, at_ms: int) -> None:
 
 
 def find_condition(
-    state: State, rule: str, check: Check, text: str, place: int, at_ms: int, *, job: Job | None = None
+    state: State,
+    rule: str,
+    check: Check,
+    text: str,
+    place: int,
+    at_ms: int,
+    *,
+    job: Job | None = None,
+    job_id: str = "",
 ) -> Alert:
     """
     A rule has found something at a task, or at one of its jobs: open the alert, or count on the open one.
@@ -115,10 +123,12 @@ def find_condition(
         text: What was found, in one sentence.
         place: In the log, of the event that tells of it.
         at_ms: Accept time, ms UTC.
+        job: At which it holds until it ends there. `job_id`: of a job that has ended; whether such a one is still in
+            memory differs from one replay to the next, so nothing else of it may be looked at.
     """
     fingerprint = fingerprint_of(rule, check.task, None, "")
     alert = state.open_by_fingerprint.get(fingerprint)
-    job_id = job.job_id if job is not None else ""
+    job_id = job.job_id if job is not None else job_id
     if alert is None:
         alert = Alert(
             alert_id=f"{fingerprint}-{place}",

@@ -288,7 +288,7 @@ def judge_runs(state: State, event: RunsJudged, place: int, at_ms: int) -> list[
     for rule in RUN_RULES:
         if rule in found:
             job_id, text = found[rule]
-            changed.append(find_condition(state, rule, check, text, place, at_ms, job=state.jobs.get(job_id)))
+            changed.append(find_condition(state, rule, check, text, place, at_ms, job_id=job_id))
         elif check.ended and check.ended[-1].is_success:
             ended = end_condition(state, rule, check.task, at_ms)
             changed += [] if ended is None else [ended]
