@@ -56,6 +56,48 @@ class JobPage(Struct, frozen=True, kw_only=True):
     as_of_seq: int
 
 
+class FacetValue(Struct, frozen=True, kw_only=True, gc=False):
+    """A status, task, queue or host (None: jobs without one), and how many of the counted jobs have it."""
+
+    value: str | None
+    count: int
+
+
+class Facets(Struct, frozen=True, kw_only=True):
+    """
+    How many jobs match, and of what they are, as far as was counted.
+
+    Attributes:
+        count: Jobs that were counted, the newest ones.
+        is_all: No other job matches; otherwise there may be more.
+        status, task, queue, host: The most frequent values among those counted.
+    """
+
+    count: int
+    is_all: bool
+    status: list[FacetValue]
+    task: list[FacetValue]
+    queue: list[FacetValue]
+    host: list[FacetValue]
+
+
+class JobsFound(Struct, frozen=True, kw_only=True):
+    """
+    Some jobs that match a filter, the newest first.
+
+    Attributes:
+        cursor: Asks for the next page; None when this is the last. A page may be short, or empty, and still have one.
+        facets: On the first page only.
+        searched_from_ms: The search has passed over the jobs first heard of since then, ms UTC; None: over all of them.
+    """
+
+    jobs: list[JobAnswer]
+    cursor: str | None
+    facets: Facets | None
+    searched_from_ms: int | None
+    as_of_seq: int
+
+
 class AlertAnswer(Struct, frozen=True, kw_only=True, gc=False):
     """One episode of a problem; the attributes are those of `core.alert.Alert`."""
 

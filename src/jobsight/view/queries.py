@@ -17,11 +17,14 @@ from jobsight.core.limits import OTHER
 from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
 from jobsight.core.statistics import Counters, Totals, totals_of
 from jobsight.errors import DataError, NotFoundError
-from jobsight.view.answers import AlertAnswer, AlertPage, Applied, JobAnswer, JobPage, SeriesPoint
+from jobsight.view.answers import AlertAnswer, AlertPage, Applied, Facets, JobAnswer, JobPage, JobsFound, SeriesPoint
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import connect_reader, storage_errors
+from jobsight.view.explorer import COUNT_MAX, Explorer
 from jobsight.view.history import kept, unpack
+from jobsight.view.job_filter import JobFilter
 from jobsight.view.job_index import StoredHashes
+from jobsight.view.job_rows import SELECT_ANSWER, JobRows
 from jobsight.view.migrations import refuse_newer, scripts
 from jobsight.view.ranges import Stretch, stretches
 from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
@@ -41,13 +44,6 @@ LOOK_JOBS: Final = 2_000
 
 LOOK_S: Final = 0.0005
 """The look after one that took less than this passes over twice as many: an index makes many jobs cheap."""
-
-# One job as it is answered.
-SELECT_ANSWER: Final = """
-SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queue, host, labels, attempt, retries,
-    max_retries, error, message, created_ms, created_ms + started_after_ms, updated_ms, updated_ms - ended_before_ms, events
-FROM jobs WHERE number = ?
-"""
 
 # Jobs that stand in a status other than `completed`, by its index: (before, from, limit, status, task, queue, since, host,
 # completed and other jobs are kept from).
@@ -138,8 +134,6 @@ WHERE number < ?1 AND task = ?4 AND (?3 IS NULL OR +state = ?3)
 ORDER BY number DESC LIMIT ?2
 """
 
-_decode_usage: Final = msgspec.json.Decoder(dict[str, int | float | None]).decode
-_decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 _decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
 _ALERT_FIELDS: Final = AlertAnswer.__struct_fields__
 
@@ -180,6 +174,8 @@ class Reader:
         self._path = path
         self._words = KnownWords(connection)
         self._index = StoredHashes(connection)
+        self._jobs = JobRows(connection, self._words)
+        self._explorer = Explorer(connection, self._words)
 
     def close(self) -> None:
         """Release the file; a second call does nothing. A view in memory belongs to its writer: leave that to it."""
@@ -194,7 +190,7 @@ class Reader:
         """A job; None when it is not stored, or no longer kept."""
         with self._moment():
             number = self._number(job_id)
-            return None if number is None else self._answers([number])[0]
+            return None if number is None else self._jobs.answers([number])[0]
 
     def history_refs(self, job_id: str) -> list[int]:
         """Where a job's events stand in the log, packed as `seq << 20 | index`: the first and the last `HISTORY_REFS_MAX`."""
@@ -237,9 +233,51 @@ class Reader:
                 return JobPage(jobs=[], cursor=None, count=0, as_of_seq=applied.applied_seq)
             numbers, before = self._search((status, task, queue, since_ms, host), before, limit, is_enough)
             return JobPage(
-                jobs=self._answers(numbers),
+                jobs=self._jobs.answers(numbers),
                 cursor=cursor_of(before) if before > 1 else None,
                 count=count,
+                as_of_seq=applied.applied_seq,
+            )
+
+    def search(
+        self,
+        wanted: JobFilter,
+        *,
+        now_ms: int,
+        limit: int = 100,
+        cursor: str | None = None,
+        is_enough: Callable[[], bool] = bool,
+    ) -> JobsFound:
+        """
+        Jobs that match a filter, the newest first, and on the first page how many there are of what.
+
+        Args:
+            wanted: All conditions.
+            now_ms: From when ages count, ms UTC.
+            limit: Jobs of a page, at most `PAGE_MAX`.
+            cursor: From the page before.
+            is_enough: Asked after every few thousand rows whether the answer is to be given as it is.
+
+        Raises:
+            UsageError: The cursor is none that a page has given.
+        """
+        limit = max(1, min(limit, PAGE_MAX))
+        with self._moment():
+            applied, kept = self._applied(), self._kept()
+            before = before_number(cursor, applied.jobs_total + 1)
+            most = limit if cursor is not None else max(limit, COUNT_MAX)
+            met = self._explorer.walk(wanted, kept=kept, now_ms=now_ms, before=before, limit=most, is_enough=is_enough)
+            rows = met.rows[:limit]
+            rest = rows[-1][0] if len(met.rows) > limit or len(rows) == limit else met.before
+            counted = None
+            if cursor is None:
+                by_name = self._explorer.facets(met.rows)
+                counted = Facets(count=len(met.rows), is_all=met.before <= 1, **by_name)
+            return JobsFound(
+                jobs=self._jobs.answers([number for number, *_ in rows]),
+                cursor=cursor_of(rest) if rest > 1 else None,
+                facets=counted,
+                searched_from_ms=self._explorer.created_ms(met.before) if met.before > 1 else None,
                 as_of_seq=applied.applied_seq,
             )
 
@@ -354,34 +392,6 @@ class Reader:
         if row is None:
             raise apsw.CorruptError("the row that says what is kept is missing")
         return Kept(**dict(zip(Kept.__struct_fields__, row, strict=True)))
-
-    def _answers(self, numbers: list[int]) -> list[JobAnswer]:
-        rows = self._connection.executemany(SELECT_ANSWER, [(number,) for number in numbers])
-        return [self._answer(row) for row in rows]
-
-    def _answer(self, row: tuple[Any, ...]) -> JobAnswer:
-        text = self._words.text
-        return JobAnswer(
-            job_id=row[1],
-            status=text(row[2]) or "",
-            progress=row[3],
-            duration_ms=row[4],
-            resource_usage=None if row[5] is None else _decode_usage(row[5]),
-            task=text(row[6]),
-            queue=text(row[7]),
-            host=text(row[8]),
-            labels=None if row[9] is None else _decode_labels(row[9]),
-            attempt=row[10],
-            retries=row[11],
-            max_retries=row[12],
-            error=row[13],
-            message=row[14],
-            created_ms=row[15],
-            started_ms=row[16],
-            updated_ms=row[17],
-            ended_ms=row[18],
-            events=row[19],
-        )
 
     def _search(
         self,

@@ -77,6 +77,14 @@ class KnownWords:
         if type(stored) is not int:
             return stored  # type: ignore[return-value]
         if stored not in self._texts:
-            after = max(self._texts, default=0)
-            self._texts.update(cast("list[tuple[int, str]]", self._connection.execute(SELECT_WORDS_AFTER, (after,))))
+            self._learn()
         return self._texts[stored]
+
+    def all(self) -> dict[int, str]:
+        """All words, by their numbers; where there are `WORDS_MAX` of them, rows may hold further names as they are."""
+        self._learn()
+        return self._texts
+
+    def _learn(self) -> None:
+        after = max(self._texts, default=0)
+        self._texts.update(cast("list[tuple[int, str]]", self._connection.execute(SELECT_WORDS_AFTER, (after,))))

@@ -1,0 +1,59 @@
+"""Rows of jobs as they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from jobsight.view.answers import JobAnswer
+from jobsight.view.words import KnownWords
+
+# One job as it is answered.
+SELECT_ANSWER: Final = """
+SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queue, host, labels, attempt, retries,
+    max_retries, error, message, created_ms, created_ms + started_after_ms, updated_ms, updated_ms - ended_before_ms, events
+FROM jobs WHERE number = ?
+"""
+
+_decode_usage: Final = msgspec.json.Decoder(dict[str, int | float | None]).decode
+_decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class JobRows:
+    """Reads jobs by their numbers on one connection; the caller holds the moment of the view."""
+
+    def __init__(self, connection: apsw.Connection, words: KnownWords) -> None:
+        self._connection = connection
+        self._words = words
+
+    def answers(self, numbers: Sequence[int]) -> list[JobAnswer]:
+        """The jobs of some numbers, in their order; those that are not stored are left out."""
+        rows = self._connection.executemany(SELECT_ANSWER, [(number,) for number in numbers])
+        return [self._answer(row) for row in rows]
+
+    def _answer(self, row: tuple[Any, ...]) -> JobAnswer:
+        text = self._words.text
+        return JobAnswer(
+            job_id=row[1],
+            status=text(row[2]) or "",
+            progress=row[3],
+            duration_ms=row[4],
+            resource_usage=None if row[5] is None else _decode_usage(row[5]),
+            task=text(row[6]),
+            queue=text(row[7]),
+            host=text(row[8]),
+            labels=None if row[9] is None else _decode_labels(row[9]),
+            attempt=row[10],
+            retries=row[11],
+            max_retries=row[12],
+            error=row[13],
+            message=row[14],
+            created_ms=row[15],
+            started_ms=row[16],
+            updated_ms=row[17],
+            ended_ms=row[18],
+            events=row[19],
+        )
