@@ -94,7 +94,8 @@ class Desk:
         if self.is_log_full:
             done(False)
             return
-        self.results += [event for event in events if isinstance(event, DeliveryResult)]
+        told = [event for event in events if isinstance(event, DeliveryResult)]
+        self.results += [result for result in told if result.outcome != "failed"]
         self.applier.tell(*events)
         done(True)
         self._hand_over()

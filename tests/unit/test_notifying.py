@@ -228,7 +228,7 @@ def test_below_its_threshold_an_alert_is_told_to_nobody() -> None:
     three = watch.open()
     watch.report(JobCompleted(job_id="d", task="t", duration_ms=1))
 
-    assert ([("job_failed", "t", "pending")], [], "failure 1 of 2 that are needed") == one
+    assert ([("job_failed", "t", "pending")], [], "failure 1 of 2") == one
     assert ([("job_failed", "t", "firing")], ["trigger"]) == two
     assert [("job_failed", "t", "firing")] == three
     assert ([], ["trigger", "resolve"]) == (watch.open(), kinds(watch))
@@ -330,9 +330,12 @@ def test_an_alert_is_explained() -> None:
 
     assert [
         "job_failed (critical)",
+        "job a",
+        "3 retries were told; the node has no retry limit",
         "Job failed after 3 retries: disk full",
-        "found 1 times in this episode",
+        "found once in this episode",
         "it is firing",
-        "mail: repeat_too_soon",
-        "trigger to mail: waiting, 0 tries, because first_of_group",
+        "mail: told at once: the first of its group",
+        "mail: not told again yet: it was told, and is repeated after 4 hours",
+        "trigger to mail: waiting after 0 tries (told at once: the first of its group)",
     ] == [fact.text for fact in facts]

@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "stats": "jobsight.cli.stats",
     "jobs": "jobsight.cli.jobs",
     "job": "jobsight.cli.job",
+    "explain": "jobsight.cli.explain",
+    "why-not": "jobsight.cli.why_not",
     "doctor": "jobsight.cli.doctor",
     "backup": "jobsight.cli.backup",
     "restore": "jobsight.cli.restore",

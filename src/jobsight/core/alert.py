@@ -101,6 +101,18 @@ class Told(Struct, gc=False, array_like=True):
     count: int
 
 
+class Decided(Struct, frozen=True, gc=False, array_like=True):
+    """What was decided about a channel, and when (ms UTC): the name of the reason, see `core.decision.Reason`."""
+
+    at_ms: int
+    channel: str
+    reason: str
+
+
+DECISIONS_KEPT: Final = 40
+"""Decisions that an alert remembers, the latest ones."""
+
+
 class Alert(Struct, gc=False, kw_only=True):
     """
     One episode of a problem.
@@ -117,6 +129,7 @@ class Alert(Struct, gc=False, kw_only=True):
         acknowledged_ms: Until 24 h later nobody is told again; `by` and `comment` of the latest hand at it.
         told: By channel.
         suppressed: Why the last change was told to nobody: silence or inhibition.
+        decisions: About each channel, whenever the reason became another one.
     """
 
     alert_id: str
@@ -150,6 +163,7 @@ class Alert(Struct, gc=False, kw_only=True):
     comment: str = ""
     told: dict[str, Told] = field(default_factory=dict)
     suppressed: str | None = None
+    decisions: list[Decided] = field(default_factory=list)
     is_dirty: bool = False
 
     @property

@@ -246,7 +246,7 @@ class RoutingSet(Internal, frozen=True, kw_only=True, gc=False, tag="routing_set
 
 class DeliveryResult(Internal, frozen=True, kw_only=True, gc=False, tag="delivery_result"):
     """
-    What became of a notification; logged once it is delivered or given up, and for each try if so wanted.
+    What became of a try of a notification.
 
     `outcome`: delivered, failed (to be tried again) or dead; `detail` in words, without secrets; `tries` so far.
     """

@@ -37,7 +37,7 @@ from jobsight.core.events import (
 )
 from jobsight.core.gaps import GAPS_KEPT, Gap
 from jobsight.core.notifying import announce_again, forget_channels
-from jobsight.core.outbox import DeliveryState
+from jobsight.core.outbox import TRIES_KEPT, DeliveryState, Try
 from jobsight.core.pings import create_ping_url, revoke_ping_url
 from jobsight.core.retention import pass_retention
 from jobsight.core.routing import Routing
@@ -207,6 +207,7 @@ def _note_delivery(state: State, event: DeliveryResult, place: int, applied: App
     if delivery is None or delivery.state != DeliveryState.WAITING:
         return
     delivery.tries, delivery.detail = event.tries, event.detail
+    delivery.history = [*delivery.history, Try(at_ms, event.outcome, event.detail)][-TRIES_KEPT:]
     if not delivery.is_dirty:
         delivery.is_dirty = True
         state.changes.deliveries.append(delivery)

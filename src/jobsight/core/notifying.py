@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, RESOLVED, Alert, Told, fingerprint_of
+from jobsight.core.alert import (
+    ACKNOWLEDGED,
+    DECISIONS_KEPT,
+    FIRING,
+    PENDING,
+    RESOLVED,
+    Alert,
+    Decided,
+    Told,
+    fingerprint_of,
+)
 from jobsight.core.decision import (
     STORM_WINDOW_MS,
     Change,
@@ -50,6 +60,7 @@ def announce(state: State, alert: Alert, change: Change, at_ms: int) -> None:
         group = _group_for(state, target, alert)
         situation = _situation(alert, group, change, at_ms, bool(silence), is_inhibited)
         decision = decide(situation)
+        _note_decision(state, alert, target.channel, decision.reason, at_ms)
         if decision.verdict == Verdict.TELL:
             kind = NoticeKind.ACKNOWLEDGE if decision.reason == Reason.ACKNOWLEDGEMENT else NoticeKind.TRIGGER
             _tell_one(state, group, alert, kind, decision.reason, at_ms)
@@ -150,6 +161,7 @@ def _due_members(state: State, group: Group, at_ms: int) -> tuple[list[Alert], l
         is_inhibited = inhibitor_of(state, alert) is not None
         _note_suppressed(state, alert, "silence" if silence else "inhibition" if is_inhibited else None)
         decision = decide(_situation(alert, group, Change.TIMER, at_ms, silence is not None, is_inhibited))
+        _note_decision(state, alert, group.channel, decision.reason, at_ms)
         if decision.reason in (Reason.FIRST_OF_GROUP, Reason.GROUP_WINDOW_PASSED):
             news.append(alert)
         elif decision.reason == Reason.REPEAT_INTERVAL_PASSED:
@@ -206,6 +218,7 @@ def _tell_storm(state: State, storm: Group, at_ms: int) -> None:
     for alert in alerts:
         if storm.channel not in alert.told:
             storm.summarized[alert.alert_id] = None
+        _note_decision(state, alert, storm.channel, Reason.STORM_SUMMARY, at_ms)
         _note_told(state, storm, alert, storm.dedup_key, at_ms)
     notice = summary_of(STORM, alerts, at_ms, names)
     _put(state, storm.channel, NoticeKind.SUMMARY, storm.dedup_key, None, Reason.STORM_SUMMARY, notice, at_ms)
@@ -219,6 +232,7 @@ def _hold(state: State, group: Group, alerts: Sequence[Alert], at_ms: int) -> No
         storm = state.groups[key] = Group(key=key, channel=group.channel, name=STORM, episode=_episode(alerts[0]))
     for alert in alerts:
         storm.waiting.setdefault(alert.alert_id, group.name)
+        _note_decision(state, alert, group.channel, Reason.HELD_BY_STORM, at_ms)
     if not group.members and not group.waiting:
         _drop(state, group)
     _replan(state, storm, at_ms)
@@ -227,7 +241,11 @@ def _hold(state: State, group: Group, alerts: Sequence[Alert], at_ms: int) -> No
 def _announce_recovery(state: State, alert: Alert, at_ms: int) -> None:
     """Exactly the channels that were told hear that it is over; what was told in a summary is over with its last alert."""
     state.inhibited.pop(alert.alert_id, None)
+    if not alert.told and not alert.suppressed:
+        for target in targets(state.routing, alert, at_ms):
+            _note_decision(state, alert, target.channel, Reason.RECOVERED_UNTOLD, at_ms)
     for channel, told in alert.told.items():
+        _note_decision(state, alert, channel, Reason.RECOVERED, at_ms)
         group = state.groups.get(told.group)
         if group is not None:
             group.members.pop(alert.alert_id, None)
@@ -249,6 +267,7 @@ def _announce_recovery(state: State, alert: Alert, at_ms: int) -> None:
 def put_notice(state: State, alert: Alert, at_ms: int) -> None:
     """Tell everybody whom it concerns something that is over at once: a notice, to which nothing follows."""
     for target in targets(state.routing, alert, at_ms):
+        _note_decision(state, alert, target.channel, Reason.NOTICE, at_ms)
         notice = notice_of(alert, at_ms)
         _put(
             state,
@@ -329,6 +348,14 @@ def _note_told(state: State, group: Group, alert: Alert, dedup_key: str, at_ms: 
     group.waiting.pop(alert.alert_id, None)
     group.members[alert.alert_id] = None
     _touch_alert(state, alert)
+
+
+def _note_decision(state: State, alert: Alert, channel: str, reason: Reason, at_ms: int) -> None:
+    """Remember what was decided about a channel, where that is another reason than the last time."""
+    last = next((one.reason for one in reversed(alert.decisions) if one.channel == channel), None)
+    if last != reason:
+        alert.decisions = [*alert.decisions, Decided(at_ms, channel, str(reason))][-DECISIONS_KEPT:]
+        _touch_alert(state, alert)
 
 
 def _note_suppressed(state: State, alert: Alert, why: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -72,6 +73,18 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class Try(Struct, frozen=True, array_like=True):
+    """One try of a delivery: when it was over (ms UTC), what became of it (delivered, failed or dead), and in which words."""
+
+    at_ms: int
+    outcome: str
+    detail: str
+
+
+TRIES_KEPT: Final = 60
+"""Tries of one delivery that its record holds; a delivery has fewer, unless it is tried again by hand."""
+
+
 class Delivery(Struct, kw_only=True):
     """
     One notification to one channel.
@@ -83,7 +96,7 @@ class Delivery(Struct, kw_only=True):
         sequence: Tells the repeats of one dedup key apart.
         alert_id: The alert; None for a summary of several.
         reason: Why it was decided on.
-        tries, detail: As the last delivery result tells.
+        tries, detail: As the last delivery result tells; `history`: as each of them told.
     """
 
     number: int
@@ -100,4 +113,5 @@ class Delivery(Struct, kw_only=True):
     tries: int = 0
     done_ms: int | None = None
     detail: str = ""
+    history: list[Try] = field(default_factory=list)
     is_dirty: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 SPAN_FORMS: Final = "like 90s, 15m, 1h30m or 2d"
@@ -42,3 +43,9 @@ def span_text(length_ms: int) -> str:
         elif parts:
             break
     return " ".join(parts[:2])
+
+
+def moment_text(at_ms: int) -> str:
+    """A moment (ms UTC) for people: `2026-11-26 10:00Z`; with its seconds, where it has any."""
+    at = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return at.strftime("%Y-%m-%d %H:%M:%SZ" if at.second else "%Y-%m-%d %H:%MZ")

@@ -33,6 +33,9 @@ SEND_SECONDS_MAX: Final = 30
 MARK_PAUSE_SECONDS: Final = 5
 """Between tries to log what became of a delivery while the log takes nothing (a full disk)."""
 
+DETAIL_CHARACTERS_MAX: Final = 300
+"""What is put on record of a channel's words."""
+
 BEFORE_SEND: Final = "before-send"
 """A delivery was decided on and stored, and nobody has heard of it."""
 
@@ -190,7 +193,8 @@ class Dispatcher:
             lane.rests_until_ms = 0
             if outcome.problem is not None:
                 self._say(f"channel {lane.channel.name}: {outcome.problem}")
-            self._conclude(delivery, DeliveryState.DELIVERED, tries, outcome.detail, lane)
+            detail = outcome.detail if outcome.problem is None else f"{outcome.detail}; {outcome.problem}"
+            self._conclude(delivery, DeliveryState.DELIVERED, tries, detail, lane)
             return
         self._note_failure(lane, delivery, outcome, tries)
 
@@ -221,11 +225,19 @@ class Dispatcher:
             return
         if tries == 1:
             self._say(f"channel {lane.channel.name}: {reason}; trying again")
-        delivery.tries, delivery.detail = tries, reason
+        self._note_try(delivery, tries, reason)
         lane.sending.pop(delivery.number, None)
         lane.waiting[delivery.number] = delivery
         lane.not_before_ms[delivery.number] = now_ms + verdict.pause_ms
         lane.changed.set()
+
+    def _note_try(self, delivery: Delivery, tries: int, reason: str) -> None:
+        """Put a failed try on record. The next one does not wait for that, nor does it need it."""
+        delivery.tries, delivery.detail = tries, reason[:DETAIL_CHARACTERS_MAX]
+        failed = DeliveryResult(
+            delivery_id=delivery.delivery_id, outcome="failed", tries=tries, detail=reason[:DETAIL_CHARACTERS_MAX]
+        )
+        self._submit([failed], lambda is_stored: None)
 
     def _conclude(
         self, delivery: Delivery, state: DeliveryState, tries: int, detail: str, lane: Lane | None = None
@@ -240,7 +252,9 @@ class Dispatcher:
             if not is_stored:  # it is not sent again for that: a full disk must not flood a channel
                 self._unmarked.append(result)
 
-        result = DeliveryResult(delivery_id=delivery.delivery_id, outcome=str(state), tries=tries, detail=detail[:300])
+        result = DeliveryResult(
+            delivery_id=delivery.delivery_id, outcome=str(state), tries=tries, detail=detail[:DETAIL_CHARACTERS_MAX]
+        )
         self._submit([result], release)
 
     async def _mark_again(self) -> None:

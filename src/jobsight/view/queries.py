@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import apsw
 import msgspec
+from typing_extensions import override
 
 from jobsight.core.alert import RESOLVED
 from jobsight.core.kept import Kept, is_gone, kept_bucket_start_ms, rollups_kept_from_ms
@@ -27,6 +28,7 @@ from jobsight.view.job_index import StoredHashes
 from jobsight.view.job_rows import SELECT_ANSWER, JobRows
 from jobsight.view.migrations import refuse_newer, scripts
 from jobsight.view.ranges import Stretch, stretches
+from jobsight.view.receipts import ReceiptQueries
 from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
 from jobsight.view.words import KnownWords
 
@@ -166,7 +168,7 @@ def open_reader(path: Path) -> Reader:
     return Reader(connection, path)
 
 
-class Reader:
+class Reader(ReceiptQueries):
     """Answers from the view as of its last flush. Each call sees one moment. One thread at a time."""
 
     def __init__(self, connection: apsw.Connection, path: Path | None) -> None:
@@ -362,6 +364,7 @@ class Reader:
             as_of_seq=applied.applied_seq,
         )
 
+    @override
     @contextmanager
     def _moment(self) -> Iterator[None]:
         """One moment of the view for all that is read inside."""

@@ -84,7 +84,8 @@ _DETAILS: Final = Alert.__struct_fields__[COLUMNS:-1]
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _decode_check: Final = msgspec.json.Decoder(Check).decode
 _decode_group: Final = msgspec.json.Decoder(Group).decode
-_decode_delivery: Final = msgspec.json.Decoder(Delivery).decode
+decode_delivery: Final = msgspec.json.Decoder(Delivery).decode
+"""A delivery from the content of its row."""
 
 
 class _Watch(Struct, kw_only=True):
@@ -130,7 +131,7 @@ def load_watching(connection: apsw.Connection, state: State) -> None:
         group = _decode_group(content)
         state.groups[group.key] = group
     for (content,) in connection.execute(SELECT_WAITING):
-        delivery = _decode_delivery(content)
+        delivery = decode_delivery(content)
         state.outbox[delivery.delivery_id] = delivery
     state.deliveries_total = connection.execute(SELECT_LAST_DELIVERY).get
     state.alive_ms = connection.execute(SELECT_ALIVE).get

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
+from typing_extensions import override
 
 from jobsight.core.rollup import Rollup
 from jobsight.engine.answers import Records
+from jobsight.engine.receipts import ReceiptSource
 from jobsight.errors import JobsightError, UsageError
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import RETRY_SECONDS, HttpRefusal
@@ -26,7 +28,7 @@ WAITING_MAX: Final = 256
 Answered = TypeVar("Answered")
 
 
-class Viewing(Protocol):
+class Viewing(ReceiptSource, Protocol):
     """What queries need of a view, as of its last flush."""
 
     def applied(self) -> Applied:
@@ -41,6 +43,7 @@ class Viewing(Protocol):
         """Where a job's events stand in the log."""
         ...
 
+    @override
     def list_jobs(
         self,
         *,

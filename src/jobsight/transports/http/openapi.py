@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jobsight import __version__
+from jobsight.core.events import Name
+from jobsight.core.receipts import Receipt, WhyNot
 from jobsight.core.tokens import TokenScope
 from jobsight.protocol.messages import Message
 from jobsight.transports.http import answers, parameters
@@ -26,6 +28,8 @@ EVENT_STREAM: Final = "text/event-stream"
 TEXT: Final = "text/plain"
 
 JobIdPath = Annotated[str, Meta(min_length=1, max_length=256, description="The job's id.")]
+AlertIdPath = Annotated[str, Meta(min_length=1, max_length=64, description="The alert's id, or its fingerprint.")]
+TaskPath = Annotated[Name, Meta(description="The task's name.")]
 TokenIdPath = Annotated[str, Meta(min_length=1, max_length=64, description="The token's id.")]
 
 
@@ -53,7 +57,12 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 _QUERY: Final = (400, 503)
-_PATH_PARAMETERS: Final[Mapping[str, Any]] = {"job_id": JobIdPath, "token_id": TokenIdPath}
+_PATH_PARAMETERS: Final[Mapping[str, Any]] = {
+    "alert_id": AlertIdPath,
+    "job_id": JobIdPath,
+    "task": TaskPath,
+    "token_id": TokenIdPath,
+}
 _ERRORS: Final = {
     400: "The request is not as expected; the text says how.",
     401: "A token is needed, or this one opens nothing.",
@@ -112,6 +121,16 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="Alerts, the newest first.",
         parameters=parameters.AlertsParameters,
         answer=answers.AlertPage,
+        errors=_QUERY,
+    ),
+    ("GET", "/api/v1/alerts/{alert_id}/receipt"): Operation(
+        summary="All that is on record of an alert: the rule, every decision with its reason, every delivery try.",
+        answer=Receipt,
+        errors=(*_QUERY, 404),
+    ),
+    ("GET", "/api/v1/tasks/{task}/why-not"): Operation(
+        summary="Why nobody was told about a task, or what was found at it after all.",
+        answer=WhyNot,
         errors=_QUERY,
     ),
     ("GET", "/api/v1/live"): Operation(

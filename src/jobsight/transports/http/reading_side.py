@@ -12,6 +12,7 @@ from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
 from jobsight.transports.http.live import Live
 from jobsight.transports.http.metrics import Metrics
+from jobsight.transports.http.receipts import receipt_endpoints
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.tail import Tail
 
@@ -45,6 +46,7 @@ class ReadingSide:
         writer.on_applied = self._tail.show
         metrics = Metrics(**shown, asking=self._asking, expires_ms=metrics_ms)
         self.endpoints: list[Endpoint] = [
+            *receipt_endpoints(writer.state, self._asking, clock_ms),
             *api.endpoints(),
             self._live.endpoint(),
             self._tail.endpoint(),
