@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from jobsight.core.globs import GLOB_CHARACTERS_MAX
 from jobsight.core.limits import EPOCH_MS_MIN, MEASURE_MAX
-from jobsight.core.spans import SPAN_FORMS, span_ms, span_text
+from jobsight.core.spans import SPAN_FORMS, span_ms
 from jobsight.core.times import epoch_ms
 
 FILTER_CHARACTERS_MAX: Final = 1_000
@@ -38,6 +38,7 @@ NAMED: Final = ("status", "task", "queue", "host")
 
 QUALIFIERS: Final = (*NAMED, "is", "no", "error", "dur", "since", "until", "label.NAME")
 
+_UNITS_MS: Final = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _TOKEN: Final = re.compile(r'(?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*"?)+')
 _QUALIFIER: Final = re.compile(r"(-?)([a-z]+|label\.[^:\s\"]+):", re.DOTALL)
 _PLAIN: Final = re.compile(r"[^\s\"\\,:-][^\s\"\\,:]*")
@@ -282,5 +283,9 @@ def _names_text(name: str, names: Names) -> str:
 
 
 def _length_text(length_ms: int) -> str:
-    text = span_text(length_ms).replace(" ", "")
-    return text if span_ms(text) == length_ms else f"{length_ms}ms"
+    """A length to the millisecond, in as many units as it takes."""
+    parts = []
+    for unit, size_ms in _UNITS_MS.items():
+        count, length_ms = divmod(length_ms, size_ms)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
