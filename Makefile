@@ -7,6 +7,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+PAGES := src/jobsight/web/assets/manifest.json
 
 # The first of these that is 3.11 or newer makes the virtual environment; `make setup PYTHON=...` names another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
@@ -22,7 +23,7 @@ endif
 FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
 	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
 
-.PHONY: help setup run node demo test check static bench bench-long lock clean start-again
+.PHONY: help setup pages run node demo test check static bench bench-long lock clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,9 +39,15 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@rm -f $(STAMP)
 	@echo "Installing the locked dependencies ..." >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock >&2
+	@if $(BIN)/python hatch_build.py needs-node; then echo "No usable node and npm on PATH: bringing one into $(VENV) for the pages ..." >&2; \
+		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-node.lock >&2; fi
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . >&2
+	@test -e $(PAGES) || test -n "$$JOBSIGHT_SKIP_UI" || $(BIN)/python hatch_build.py || echo "Going on without the dashboard's pages." >&2
 	@printf '%s' "$(CURDIR)" > $(STAMP)
 	@echo "Ready: $(BIN)/jobsight" >&2
+
+pages: $(STAMP) ## Build what the dashboard's pages load, after a change in ui/
+	@$(BIN)/python hatch_build.py
 
 run: $(STAMP) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")
 	@exec $(BIN)/jobsight serve $(ARGS)
@@ -62,6 +69,7 @@ static: $(STAMP)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
+	@if test -x ui/node_modules/.bin/tsc && command -v node >/dev/null; then cd ui && node_modules/.bin/tsc --noEmit; fi
 
 bench-long: $(STAMP) ## Measure the cost against up to ten million jobs held; takes about half an hour
 	@$(BIN)/python -m bench growth --reports 10000000 $(ARGS)
@@ -70,12 +78,13 @@ bench: $(STAMP) ## Measure against the named baselines of the same run
 	@$(BIN)/python -m bench $(ARGS)
 
 # Writes the locks anew from pyproject.toml, keeping every version that still fits; UPGRADE=--upgrade takes the newest.
-LOCK = $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK = $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
-lock: $(STAMP) ## Resolve the dependencies again into both locks (newest versions: make lock UPGRADE=--upgrade)
-	@$(LOCK) --output-file requirements.lock
-	@$(LOCK) --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
+lock: $(STAMP) ## Resolve the dependencies again into all locks (newest versions: make lock UPGRADE=--upgrade)
+	@$(LOCK) pyproject.toml --output-file requirements.lock
+	@$(LOCK) pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --group pyproject.toml:node --output-file requirements-node.lock
 
 clean: ## Remove .venv, caches and built files; never a data folder
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) ui/node_modules src/jobsight/web/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The dashboard: one file a page, see `site` for how a page comes about."""

@@ -1,0 +1,31 @@
+"""All pages of the dashboard. A page is a file beside this one, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from jobsight.transports.http.asking import Asking
+from jobsight.transports.http.pages.assets import Assets
+from jobsight.transports.http.pages.overview import OVERVIEW
+from jobsight.transports.http.pages.rendering import Rendering
+from jobsight.transports.http.pages.site import Ground, Page, Site
+from jobsight.transports.http.pages.unbuilt import unbuilt_endpoint
+from jobsight.transports.http.routes import Endpoint
+from jobsight.web import FOLDER
+
+PAGES: Final[Sequence[Page]] = (OVERVIEW,)
+"""Every page, in the order of the navigation."""
+
+
+def page_endpoints(ground: Ground, asking: Asking) -> list[Endpoint]:
+    """
+    The routes of the dashboard: every page, and the files that pages load.
+
+    Where the files were not built there are no pages; then `/` says how they are built.
+    """
+    assets = Assets(FOLDER / "assets")
+    if not assets.is_built:
+        return [unbuilt_endpoint()]
+    site = Site(ground, asking, Rendering(FOLDER / "templates", assets))
+    return [*(site.endpoint(page) for page in PAGES), *assets.endpoints()]

@@ -1,0 +1,242 @@
+"""
+How a page comes about.
+
+A page is looked at in two steps. `look` runs on the loop's thread: it may read the state, must be quick, and returns what
+is left to do. That part runs in a reading thread: it asks the view and makes the view model, a plain struct, which the
+template shows. The result is kept for a second for everybody who wants the same page, however many look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobsight.core.alert import ACKNOWLEDGED, FIRING
+from jobsight.core.state import State
+from jobsight.core.tokens import TokenScope
+from jobsight.engine.instruments import Instruments
+from jobsight.engine.recent import Recent
+from jobsight.transports.http import parameters
+from jobsight.transports.http.asking import Asking, Source
+from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.pages.rendering import Rendering
+from jobsight.transports.http.routes import Endpoint, caller_of
+
+FRESH_S: Final = 1.0
+"""For so long everybody who asks for the same page gets the same bytes."""
+
+KEPT_MAX: Final = 256
+"""Pages that are kept at once; the one made first goes first."""
+
+GZIP_LEVEL: Final = 3
+PART_HEADER: Final = "x-jobsight-part"
+"""A page that is open already asks by this header for its changing part alone."""
+
+THEMES: Final = ("light", "dark")
+
+
+class Ground(Struct, frozen=True, kw_only=True):
+    """
+    What pages stand on.
+
+    Attributes:
+        state, recent, instruments: The writer's; read on the loop's thread only.
+        clock_ms: Wall time, ms since the epoch, UTC.
+    """
+
+    state: State
+    recent: Recent
+    instruments: Instruments
+    clock_ms: Callable[[], int]
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """
+    What somebody wants to see.
+
+    Attributes:
+        at_ms: Now, ms UTC.
+        query: The page's parameters; of the type that its `Page` names.
+        path: The names in its path.
+        scope: What the viewer may do.
+    """
+
+    at_ms: int
+    query: Any
+    path: Mapping[str, str]
+    scope: TokenScope
+
+    @property
+    def can_operate(self) -> bool:
+        """Whether the viewer sees buttons that change something."""
+        return self.scope >= TokenScope.OPERATE
+
+
+Finish = Callable[[Source], Struct]
+"""The second step: from what the view knows to the view model. Runs in another thread, and must not touch the state."""
+
+Look = Callable[[Ground, Wanted], Finish]
+"""The first step, on the loop's thread."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """
+    A page of the dashboard.
+
+    Attributes:
+        path: Its route.
+        template: The file in `web/templates`; it finds the view model as `view`, and what is around it as `chrome`.
+        section: Which entry of the navigation it belongs to.
+        parameters: The struct of its query.
+        look: Makes it, see the top of this file.
+        needs: The least scope.
+    """
+
+    path: str
+    template: str
+    section: str
+    look: Look
+    parameters: type[Struct] = parameters.NoParameters
+    needs: TokenScope = TokenScope.READ
+
+
+class Chrome(Struct, frozen=True, kw_only=True):
+    """
+    What stands around every page.
+
+    Attributes:
+        section: The current entry of the navigation.
+        url: Of this page, with its query.
+        theme: light or dark where the viewer has chosen; else as the system says.
+        firing, acknowledged: Open alerts.
+        search: What stands in the search field.
+    """
+
+    section: str
+    url: str
+    at_ms: int
+    theme: str
+    firing: int
+    acknowledged: int
+    can_operate: bool
+    is_admin: bool
+    search: str = ""
+
+
+class _Kept(Struct, frozen=True):
+    made_at: float
+    plain: bytes
+    packed: bytes
+
+
+class Site:
+    """
+    Answers requests for pages.
+
+    Args:
+        ground: What the first steps read.
+        asking: Where the second steps run.
+        rendering: The templates.
+    """
+
+    def __init__(self, ground: Ground, asking: Asking, rendering: Rendering) -> None:
+        self._ground = ground
+        self._asking = asking
+        self._rendering = rendering
+        self._kept: dict[tuple[object, ...], _Kept] = {}
+        self._being_made: dict[tuple[object, ...], asyncio.Future[_Kept]] = {}
+
+    def endpoint(self, page: Page) -> Endpoint:
+        """The route of a page."""
+
+        async def handle(request: Request) -> Response:
+            try:
+                kept = await self._find(page, request)
+            except HttpRefusal as why:
+                return self._refusal(page, request, why)
+            return _response(request, kept)
+
+        return Endpoint(method="GET", path=page.path, needs=page.needs, handle=handle)
+
+    async def _find(self, page: Page, request: Request) -> _Kept:
+        """The page as it was made within the last second, or made now; only once for all who ask at the same time."""
+        query = parameters.read(request.query_params.multi_items(), page.parameters)
+        scope, theme = caller_of(request).scope, _theme(request)
+        is_part = PART_HEADER in request.headers
+        key = (page.path, tuple(request.path_params.items()), query, scope, theme, is_part)
+        kept = self._kept.get(key)
+        if kept is not None and time.monotonic() - kept.made_at < FRESH_S:
+            return kept
+        making = self._being_made.get(key)
+        if making is None:
+            wanted = Wanted(at_ms=self._ground.clock_ms(), query=query, path=request.path_params, scope=scope)
+            chrome = self._chrome(page, request, wanted, theme)
+            making = asyncio.ensure_future(self._make(page, wanted, chrome, is_part))
+            self._being_made[key] = making
+            making.add_done_callback(lambda done: self._keep(key, done))
+        return await asyncio.shield(making)
+
+    async def _make(self, page: Page, wanted: Wanted, chrome: Chrome, is_part: bool) -> _Kept:
+        finish = page.look(self._ground, wanted)
+        begin = time.monotonic()
+
+        def make(source: Source) -> _Kept:
+            plain = self._rendering.render(page.template, is_part=is_part, view=finish(source), chrome=chrome)
+            return _Kept(begin, plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
+
+        return await self._asking.ask(make)
+
+    def _keep(self, key: tuple[object, ...], made: asyncio.Future[_Kept]) -> None:
+        del self._being_made[key]
+        if made.cancelled() or made.exception() is not None:
+            return
+        self._kept.pop(key, None)
+        if len(self._kept) >= KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = made.result()
+
+    def _refusal(self, page: Page, request: Request, why: HttpRefusal) -> Response:
+        """A page that says why there is none."""
+        wanted = Wanted(
+            at_ms=self._ground.clock_ms(), query=None, path=request.path_params, scope=caller_of(request).scope
+        )
+        chrome = self._chrome(page, request, wanted, _theme(request))
+        view = {"status": why.status, "text": str(why)}
+        is_part = PART_HEADER in request.headers
+        body = self._rendering.render("refusal.html", is_part=is_part, view=view, chrome=chrome)
+        headers = {name.decode(): value.decode() for name, value in why.headers}
+        return Response(body, why.status, headers=headers, media_type="text/html")
+
+    def _chrome(self, page: Page, request: Request, wanted: Wanted, theme: str) -> Chrome:
+        states = [alert.state for alert in self._ground.state.open_by_id.values()]
+        url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return Chrome(
+            section=page.section,
+            url=url,
+            at_ms=wanted.at_ms,
+            theme=theme,
+            firing=states.count(FIRING),
+            acknowledged=states.count(ACKNOWLEDGED),
+            can_operate=wanted.can_operate,
+            is_admin=wanted.scope >= TokenScope.ADMIN,
+            search=request.query_params.get("q", ""),
+        )
+
+
+def _theme(request: Request) -> str:
+    theme = request.cookies.get("theme", "")
+    return theme if theme in THEMES else ""
+
+
+def _response(request: Request, kept: _Kept) -> Response:
+    headers = {"cache-control": "no-store", "vary": f"accept-encoding, cookie, {PART_HEADER}"}
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(kept.plain, headers=headers, media_type="text/html")
+    return Response(kept.packed, headers={**headers, "content-encoding": "gzip"}, media_type="text/html")

@@ -1,0 +1,96 @@
+// Live: frames move the counters once a second, and make the page ask for its changing part again, at most every two
+// seconds, only while somebody can see it and it is not paused. What comes is morphed in, so that focus and scroll stay.
+import htmx from "htmx.org";
+import { setClock, showMoments } from "./clocks";
+import { showCopyButtons } from "./copying";
+import { type Frame, listen } from "./frames";
+import { show } from "./figures";
+import { keepRows } from "./rows";
+
+const REFRESH_MS = 2_000;
+const LOST_MS = 5_000;
+const PAUSED = "jobsight-paused";
+
+let isPaused = sessionStorage.getItem(PAUSED) === "1";
+let isAsking = false;
+let askedAt = performance.now();
+let heardAt = 0;
+let seenSeq = -1;
+
+function label(state: "live" | "paused" | "lost" | "starting", text: string): void {
+    const button = document.getElementById("live");
+    if (!button) return;
+    button.dataset["state"] = state;
+    button.setAttribute("aria-pressed", String(isPaused));
+    button.title = isPaused ? "Go on live (p)" : "Pause (p)";
+    const words = button.querySelector("[data-label]");
+    if (words && words.textContent !== text) words.textContent = text;
+}
+
+function showState(): void {
+    const age = performance.now() - heardAt;
+    if (isPaused) label("paused", "Paused");
+    else if (!heardAt) label("starting", "Live");
+    else if (age > LOST_MS) label("lost", `Lost ${Math.round(age / 1000)} s`);
+    else label("live", "Live");
+}
+
+/** Pauses, or goes on. */
+export function togglePause(): void {
+    isPaused = !isPaused;
+    sessionStorage.setItem(PAUSED, isPaused ? "1" : "0");
+    showState();
+    if (!isPaused) void refresh();
+}
+
+/** Asks for the page's changing part and morphs it in. */
+export async function refresh(): Promise<void> {
+    const main = document.getElementById("main");
+    if (isAsking || !main || "still" in main.dataset) return;
+    isAsking = true;
+    askedAt = performance.now();
+    try {
+        const answer = await fetch(main.dataset["from"] ?? location.href, { headers: { "x-jobsight-part": "1" } });
+        if (!answer.ok || isPaused) return;
+        const text = keepRows(await answer.text(), main);
+        if (!text) return;
+        await htmx.swap({ text, target: main, select: "#main", swap: "outerMorph" });
+        const at = Number(document.getElementById("main")?.dataset["at"]);
+        if (at) setClock(at);
+        showMoments();
+        showCopyButtons();
+        document.dispatchEvent(new CustomEvent("jobsight:refreshed"));
+    } catch {
+        // The stream says that the server is away; the next frame asks again.
+    } finally {
+        isAsking = false;
+    }
+}
+
+function onFrame(frame: Frame): void {
+    heardAt = performance.now();
+    if (isPaused) return;
+    showState();
+    if (document.hidden) return;
+    setClock(frame.at_ms);
+    show(frame);
+    document.dispatchEvent(new CustomEvent("jobsight:frame", { detail: frame }));
+    if (frame.seq !== seenSeq && performance.now() - askedAt >= REFRESH_MS) {
+        seenSeq = frame.seq;
+        void refresh();
+    }
+}
+
+/** Goes live. */
+export function startLive(): void {
+    const button = document.getElementById("live");
+    if (!button) return;
+    button.hidden = false;
+    button.addEventListener("click", togglePause);
+    document.addEventListener("visibilitychange", () => {
+        if (!document.hidden && !isPaused) void refresh();
+    });
+    listen(onFrame, showState);
+    setInterval(showState, 1_000);
+    showState();
+}
