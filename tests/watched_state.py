@@ -12,6 +12,7 @@ from jobsight.core.apply import apply, apply_internal
 from jobsight.core.check import Expectation, Origin
 from jobsight.core.events import AnyReport, Batch, CheckSet, Event, InternalEvent, RoutingSet
 from jobsight.core.state import State, forget_changes
+from jobsight.core.statistics import pair_for
 from jobsight.engine.ticker import Ticker
 
 START_MS = 1_772_323_200_000
@@ -83,6 +84,8 @@ class WatchedState:
         self.state.alive_ms = self.now_ms
         self.now_ms += down_ms
         self.state = stored_and_loaded(self.state)
+        for job in self._stored.values():  # what is fetched from the view is counted where the new state counts
+            job.counters = pair_for(self.state.pairs, job.task, job.queue)
         self.ticker = self._new_ticker()
         self.ticker.tick()
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from http_service import Service, jobsight, service, until
+from http_service import EVENTS, Service, jobsight, service, until
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,19 @@ def ping(running: Service, path: str, method: str = "GET", **further: Any) -> ht
 
 
 def jobs(running: Service, task: str, count: int = 1) -> list[dict[str, Any]]:
-    """The jobs of a task, the newest first, once there are so many."""
+    """
+    The jobs of a task, the newest first, once there are so many.
 
-    def look() -> list[dict[str, Any]] | None:
-        with running.control() as client:
+    A list may lag behind what was answered; so it only tells which jobs there are, and each is asked for by itself.
+    """
+    with running.control() as client:
+
+        def look() -> list[dict[str, Any]] | None:
             found: list[dict[str, Any]] = client.get("/api/v1/jobs", params={"task": task}).json()["jobs"]
             return found if len(found) >= count else None
 
-    return until(look, f"{count} jobs of {task}")
+        listed = until(look, f"{count} jobs of {task}")
+        return [client.post(EVENTS, json={"type": "get_job", "job_id": job["job_id"]}).json() for job in listed]
 
 
 # --------------------------------------------------------------------------------------------------------------- forms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from watched_state import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WatchedState, watching_of
 
@@ -102,8 +102,20 @@ def act(watch: WatchedState, action: tuple[Any, ...]) -> None:
             )
 
 
+# A job that ended, and was reopened and counted elsewhere after two starts.
+REOPENED_BETWEEN_STARTS: list[tuple[Any, ...]] = [
+    ("update", "a", None, None, "running"),
+    ("completed", "a", None, None, 0),
+    ("restart", SECOND_MS),
+    ("update", "a", None, None, "queued"),
+    ("restart", SECOND_MS),
+    ("update", "a", "t", None, "queued"),
+]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(actions, max_size=25))
+@example(REOPENED_BETWEEN_STARTS)
 def test_the_log_gives_the_same_alerts_again(steps: list[tuple[Any, ...]]) -> None:
     """Checks, alerts with their ids, groups and the outbox are a function of the log: nothing is told twice after a replay."""
     watch = WatchedState()
