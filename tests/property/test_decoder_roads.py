@@ -45,8 +45,9 @@ def readable(chunk: Chunk) -> Any:
     return (
         chunk.payload,
         chunk.sources,
+        chunk.receivers,
         [repr(report) for report in chunk.reports],
-        [(aside.position, aside.source, repr(aside.item)) for aside in chunk.asides],
+        [(aside.position, aside.source, aside.receiver, repr(aside.item)) for aside in chunk.asides],
     )
 
 

@@ -60,6 +60,8 @@ def stand(state: State, job: Job, status: str, at_ms: int) -> None:
         set_duration(state, job, None)
     job.status = status
     job.moved_ms = at_ms
+    if status == COMPLETED:  # the job shows how it stands; what went wrong on the way is in its history
+        job.error = None
     if status in TERMINAL:
         job.ended_ms = at_ms
     else:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from jobsight.core.events import AnyReport, JobCancelled, JobCompleted, JobFailed, StatusUpdate
 from jobsight.core.job import TERMINAL
 from jobsight.core.state import State
-from jobsight.protocol.codec import Aside, Chunk
+from jobsight.protocol.codec import Aside, Chunk, Form
 from jobsight.protocol.refusals import Code, Refusal
 
 ACTIVE_JOBS_MAX: Final = 1_000_000
@@ -68,17 +69,19 @@ def _cut_out(chunk: Chunk, kept: list[int], refused: list[int], active_jobs_max:
     removed = 0
     for index in refused:
         while following is not None and following.position <= index:
-            asides.append(Aside(following.position - removed, following.source, following.item))
+            asides.append(msgspec.structs.replace(following, position=following.position - removed))
             following = next(waiting)
         msg_id = chunk.reports[index].msg_id
         why = Refusal(code=Code.TEMPORARILY_UNAVAILABLE, text=text, in_reply_to=UNSET if msg_id is None else msg_id)
-        asides.append(Aside(index - removed, chunk.sources[index], why))
+        form = Form.BODY if chunk.receivers[index] is None else Form.ENVELOPE
+        asides.append(Aside(index - removed, chunk.sources[index], why, form))
         removed += 1
     while following is not None:
-        asides.append(Aside(following.position - removed, following.source, following.item))
+        asides.append(msgspec.structs.replace(following, position=following.position - removed))
         following = next(waiting)
     lines = chunk.payload.split(b"\n")
     chunk.payload = b"".join([lines[index] + b"\n" for index in kept])
     chunk.reports = [chunk.reports[index] for index in kept]
     chunk.sources = [chunk.sources[index] for index in kept]
+    chunk.receivers = [chunk.receivers[index] for index in kept]
     chunk.asides = asides

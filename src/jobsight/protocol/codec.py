@@ -24,7 +24,9 @@ from jobsight.protocol.messages import (
     Message,
     decoder_of_bodies,
     decoder_of_envelopes,
+    decoder_of_half_envelopes,
 )
+from jobsight.protocol.reading import Form as Form
 from jobsight.protocol.reading import Read, nesting_of, read_line
 from jobsight.protocol.refusals import Code, Refusal, refusal
 from jobsight.protocol.sources import SourceFiller
@@ -37,6 +39,12 @@ class Aside(Struct, frozen=True, gc=False):
     position: int
     source: str | None
     item: AnyQuery | Refusal
+    form: Form = Form.BODY
+
+    @property
+    def receiver(self) -> str | None:
+        """To whom an answer in an envelope goes; None where it is answered by a bare body."""
+        return self.source if self.form is Form.ENVELOPE else None
 
 
 class Chunk(Struct, kw_only=True, gc=False):
@@ -46,14 +54,24 @@ class Chunk(Struct, kw_only=True, gc=False):
     Attributes:
         payload: The lines of the reports as they came, each closed by a newline; what goes into the log.
         sources: Who sent each report; None for a bare body, or an envelope without `src`.
+        receivers: To whom the answer to each report goes where answers are envelopes; None where it is a bare body.
         reports: In order.
         asides: Queries and refusals, in order.
     """
 
     payload: bytes = b""
     sources: list[str | None] = field(default_factory=list)
+    receivers: list[str | None] = field(default_factory=list)
     reports: list[AnyReport] = field(default_factory=list)
     asides: list[Aside] = field(default_factory=list)
+
+
+_NEXT_FORMS: Final = {
+    Form.ENVELOPE: (Form.ENVELOPE, Form.BODY, Form.HALF_ENVELOPE),
+    Form.BODY: (Form.BODY, Form.ENVELOPE, Form.HALF_ENVELOPE),
+    Form.HALF_ENVELOPE: (Form.HALF_ENVELOPE, Form.ENVELOPE, Form.BODY),
+}
+"""After a slice of one form: in which order the forms are tried on the next one."""
 
 
 class Codec:
@@ -68,7 +86,7 @@ class Codec:
 
     def __init__(self, default_source: str | None = None) -> None:
         self._filler = None if default_source is None else SourceFiller(default_source)
-        self._are_bodies_bare = False
+        self._form = Form.ENVELOPE
         self.node_id: str | None = None
         self.astray = 0
         self._astray_in_slice = 0
@@ -123,8 +141,9 @@ class Codec:
         reports = cast("list[AnyReport]", bodies)
         if not _are_good(reports):
             return False
+        chunk.receivers += self._receivers(sources)
         if self._filler is not None:
-            block, sources = self._filler.fill(block, sources, are_bodies_bare=self._are_bodies_bare)
+            block, sources = self._filler.fill(block, sources, are_bodies_bare=self._form is Form.BODY)
         chunk.sources += sources
         chunk.reports += reports
         payloads.append(block)
@@ -132,19 +151,29 @@ class Codec:
         return True
 
     def _decode_slice(self, block: bytes) -> tuple[list[str | None], list[Message]] | None:
-        """Decode a slice as envelopes or as bare bodies, whichever the last one was first."""
-        for _ in range(2):
+        """Decode a slice whose lines are all addressed alike; first in the form that the last one had."""
+        for form in _NEXT_FORMS[self._form]:
             try:
-                if self._are_bodies_bare:
+                if form is Form.BODY:
                     bodies = cast("list[Message]", decoder_of_bodies.decode_lines(block))
-                    return [None] * len(bodies), bodies
-                envelopes = decoder_of_envelopes.decode_lines(block)
-                if self.node_id is not None:
-                    self._astray_in_slice = sum(one.dest not in (None, self.node_id) for one in envelopes)
-                return [one.src for one in envelopes], [one.body for one in envelopes]
+                    sources: list[str | None] = [None] * len(bodies)
+                elif form is Form.ENVELOPE:
+                    envelopes = decoder_of_envelopes.decode_lines(block)
+                    if self.node_id is not None:
+                        self._astray_in_slice = sum(one.dest != self.node_id for one in envelopes)
+                    sources, bodies = [one.src for one in envelopes], [one.body for one in envelopes]
+                else:
+                    halves = decoder_of_half_envelopes.decode_lines(block)
+                    sources, bodies = [one.src for one in halves], [one.body for one in halves]
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._are_bodies_bare = not self._are_bodies_bare
+                continue
+            self._form = form
+            return sources, bodies
         return None
+
+    def _receivers(self, sources: list[str | None]) -> list[str | None]:
+        """To whom the answers to a slice go that was just decoded."""
+        return sources if self._form is Form.ENVELOPE else [None] * len(sources)
 
     def _take_mixed(
         self,
@@ -164,7 +193,7 @@ class Codec:
             if type(body) in REPORT_TYPES:
                 continue
             self._take_run(bodies[start:index], sources[start:index], lines[start:index], chunk, payloads)
-            chunk.asides.append(Aside(len(chunk.reports), sources[index], cast("AnyQuery", body)))
+            chunk.asides.append(Aside(len(chunk.reports), sources[index], cast("AnyQuery", body), self._form))
             start = index + 1
         self._take_run(bodies[start:], sources[start:], lines[start:-1], chunk, payloads)
         return True
@@ -180,8 +209,9 @@ class Codec:
         """Take reports that follow each other."""
         if bodies:
             block = b"\n".join((*lines, b""))
+            chunk.receivers += self._receivers(sources)
             if self._filler is not None:
-                block, sources = self._filler.fill(block, sources, are_bodies_bare=self._are_bodies_bare)
+                block, sources = self._filler.fill(block, sources, are_bodies_bare=self._form is Form.BODY)
             chunk.reports += cast("list[AnyReport]", bodies)
             chunk.sources += sources
             payloads.append(block)
@@ -219,7 +249,7 @@ class Codec:
         if not (_are_good([cast("AnyReport", message)]) if is_report else _asks_well(message)):
             return None
         self.astray += astray
-        return Read(source, message, is_bare=self._are_bodies_bare)
+        return Read(source, message, self._form)
 
     def _continue(self, line: bytes, chunk: Chunk, payloads: list[bytes]) -> None:
         """One more line of a message that is printed over several lines, unless it is a whole message itself."""
@@ -260,13 +290,15 @@ class Codec:
         if type(message) in REPORT_TYPES:
             report = cast("AnyReport", message)
             block, source = line + b"\n", read.source
+            chunk.receivers.append(source if read.form is Form.ENVELOPE else None)
             if self._filler is not None:
-                block, source = self._filler.fill_one(line, source, report, is_bare=read.is_bare)
+                block, source = self._filler.fill_one(line, source, report, is_bare=read.form is Form.BODY)
             chunk.sources.append(source)
             chunk.reports.append(report)
             payloads.append(block)
         else:
-            chunk.asides.append(Aside(len(chunk.reports), read.source, cast("AnyQuery | Refusal", message)))
+            item = cast("AnyQuery | Refusal", message)
+            chunk.asides.append(Aside(len(chunk.reports), read.source, item, read.form))
 
     def _add_refusal(self, chunk: Chunk, why: Refusal) -> None:
         chunk.asides.append(Aside(len(chunk.reports), None, why))

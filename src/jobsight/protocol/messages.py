@@ -117,10 +117,20 @@ class Envelope(Struct, gc=False, forbid_unknown_fields=True):
     """A message with its addresses; Maelstrom's own `id` is read past."""
 
     body: Message
+    dest: str
     src: str | None = None
-    dest: str | None = None
+    id: int | None = None
+
+
+class HalfEnvelope(Struct, gc=False, forbid_unknown_fields=True):
+    """A message that says to nobody that it is for him. Whatever it says of its sender, it is answered by a bare body."""
+
+    body: Message
+    src: str | None = None
+    dest: None = None
     id: int | None = None
 
 
 decoder_of_envelopes: Final = msgspec.json.Decoder(Envelope)
+decoder_of_half_envelopes: Final = msgspec.json.Decoder(HalfEnvelope)
 decoder_of_bodies: Final = msgspec.json.Decoder(Message)

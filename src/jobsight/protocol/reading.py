@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, Final, NoReturn
 
 from msgspec import UNSET, Struct, UnsetType
@@ -19,12 +20,20 @@ from jobsight.protocol.validation import MESSAGES, msg_id_fault, read_fields
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
+class Form(Enum):
+    """How a message is addressed: a bare body, an envelope without `dest`, or a whole one."""
+
+    BODY = auto()
+    HALF_ENVELOPE = auto()
+    ENVELOPE = auto()
+
+
 class Read(Struct, frozen=True, gc=False):
     """What a line holds, who sent it, and to whom; `message` is None for a line that wants no answer (somebody else's reply)."""
 
     source: str | None
     message: Message | Refusal | None
-    is_bare: bool = False
+    form: Form = Form.HALF_ENVELOPE
     dest: str | None = None
 
 
@@ -90,7 +99,7 @@ def _no_constant(name: str) -> NoReturn:
 def _read_message(message: dict[str, Any]) -> Read:
     """Tell an envelope from a bare body."""
     if "body" not in message or isinstance(message.get("type"), str):
-        return Read(None, _read_body(message), is_bare=True)
+        return Read(None, _read_body(message), Form.BODY)
     for name in ("src", "dest"):
         value = message.get(name)
         if value is not None and not isinstance(value, str):
@@ -98,11 +107,12 @@ def _read_message(message: dict[str, Any]) -> Read:
             answer_to = _msg_id(body)[0] if isinstance(body, dict) else UNSET
             text = f"{name}: expected a string, got {shown(value)}"
             return Read(None, refusal(Code.MALFORMED_REQUEST, text, in_reply_to=answer_to))
-    source = message.get("src")
+    source, dest = message.get("src"), message.get("dest")
+    form = Form.HALF_ENVELOPE if dest is None else Form.ENVELOPE
     body = message["body"]
     if not isinstance(body, dict):
-        return Read(source, refusal(Code.MALFORMED_REQUEST, f"body: expected an object, got {shown(body)}"))
-    return Read(source, _read_body(body), dest=message.get("dest"))
+        return Read(source, refusal(Code.MALFORMED_REQUEST, f"body: expected an object, got {shown(body)}"), form, dest)
+    return Read(source, _read_body(body), form, dest)
 
 
 def _msg_id(body: dict[str, Any]) -> tuple[int | UnsetType, str | None]:

@@ -28,6 +28,7 @@ from jobsight.core.events import (
     UpdateWithCheck,
 )
 from jobsight.core.lifecycle import UNKNOWN_ERROR
+from jobsight.protocol.numbers import WrittenNumbers
 from jobsight.protocol.refusals import Refusal
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -73,21 +74,27 @@ def _field(name: str, value: object) -> str:
     return "" if value is UNSET else f', "{name}": {text_of(value)}'
 
 
-def _status_updated(report: StatusUpdate, limit: int | None) -> str:
+def _status_updated(report: StatusUpdate, limit: int | None, numbers: WrittenNumbers, index: int) -> str:
     progress = report.progress
-    head = _head("status_updated", report)
-    if type(progress) is int:
-        return f'{head}, "status": {_words[report.status]}, "progress": {progress}}}'
-    return f'{head}, "status": {_words[report.status]}{_field("progress", progress)}}}'
+    head = f'{_head("status_updated", report)}, "status": {_words[report.status]}'
+    if progress is UNSET:
+        return f"{head}}}"
+    if type(progress) is float:
+        return f'{head}, "progress": {numbers.text(index, "progress")}}}'
+    return f'{head}, "progress": {"null" if progress is None else progress}}}'
 
 
-def _job_completed(report: JobCompleted, limit: int | None) -> str:
-    duration = report.duration_ms
-    known = f', "duration_ms": {duration}' if type(duration) is int else _field("duration_ms", duration)
-    return f"{_head('job_completed', report)}{known}{_field('resource_usage', report.resource_usage)}}}"
+def _job_completed(report: JobCompleted, limit: int | None, numbers: WrittenNumbers, index: int) -> str:
+    duration, usage = report.duration_ms, report.resource_usage
+    if type(duration) is float:
+        known = f', "duration_ms": {numbers.text(index, "duration_ms")}'
+    else:
+        known = f', "duration_ms": {duration}' if type(duration) is int else _field("duration_ms", duration)
+    used = "" if usage is UNSET else f', "resource_usage": {numbers.usage_text(index, usage)}'
+    return f"{_head('job_completed', report)}{known}{used}}}"
 
 
-def _job_failed(report: JobFailed, limit: int | None) -> str:
+def _job_failed(report: JobFailed, limit: int | None, numbers: WrittenNumbers, index: int) -> str:
     if limit is not None:
         told = f"{_field('error', report.error)}{_field('retries', report.retries)}"
         return f'{_head("failure_recorded", report)}{told}, "max_retries": {limit}}}'
@@ -96,15 +103,15 @@ def _job_failed(report: JobFailed, limit: int | None) -> str:
     return f'{_head("alert_sent", report)}, "alert": {_encode(alert_text(retries, error)).decode()}}}'
 
 
-def _heartbeat(report: Heartbeat, limit: int | None) -> str:
+def _heartbeat(report: Heartbeat, limit: int | None, numbers: WrittenNumbers, index: int) -> str:
     return f"{_head('heartbeat_ok', report)}}}"
 
 
-def _job_cancelled(report: JobCancelled, limit: int | None) -> str:
+def _job_cancelled(report: JobCancelled, limit: int | None, numbers: WrittenNumbers, index: int) -> str:
     return f"{_head('job_cancelled', report)}{_field('reason', report.reason)}}}"
 
 
-_Template = Callable[[AnyReport, int | None], str]
+_Template = Callable[[AnyReport, int | None, WrittenNumbers, int], str]
 _TEMPLATES: Final[Mapping[type, _Template]] = {
     StatusUpdate: cast("_Template", _status_updated),
     JobCompleted: cast("_Template", _job_completed),
@@ -119,7 +126,7 @@ _TEMPLATES: Final[Mapping[type, _Template]] = {
 }
 
 
-def bodies_of(reports: list[AnyReport], retrying: Mapping[int, int], base: int) -> list[str]:
+def bodies_of(reports: list[AnyReport], retrying: Mapping[int, int], base: int, payload: bytes) -> list[str]:
     """
     The reply bodies of stored reports, as JSON text.
 
@@ -127,8 +134,10 @@ def bodies_of(reports: list[AnyReport], retrying: Mapping[int, int], base: int) 
         reports: In order.
         retrying: Index in the batch -> retry limit, of the failures that raised no alert.
         base: Index in the batch of the first of these reports.
+        payload: The lines of the reports: a number comes back as it was written there.
     """
     limit_of = retrying.get
+    numbers = WrittenNumbers(payload)
     words = _words
     bodies: list[str] = []
     add = bodies.append
@@ -142,7 +151,7 @@ def bodies_of(reports: list[AnyReport], retrying: Mapping[int, int], base: int) 
                 f'"status": {words[report.status]}, "progress": {report.progress}}}'
             )
         else:
-            add(_TEMPLATES[type(report)](report, limit_of(index)))
+            add(_TEMPLATES[type(report)](report, limit_of(index), numbers, index - base))
     return bodies
 
 

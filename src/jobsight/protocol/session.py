@@ -7,7 +7,7 @@ from enum import Enum
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from jobsight.protocol.codec import Chunk, Codec
+from jobsight.protocol.codec import Chunk, Codec, Form
 from jobsight.protocol.framing import LineReader
 from jobsight.protocol.messages import Init
 from jobsight.protocol.refusals import Code, Refusal, refusal
@@ -95,7 +95,7 @@ class Session:
     def replies(self, chunk: Chunk, outcome: Outcome) -> bytes:
         """The replies to everything in a chunk, in the order of the requests, one a line."""
         if outcome.failure is None:
-            bodies = bodies_of(chunk.reports, outcome.retrying, outcome.base)
+            bodies = bodies_of(chunk.reports, outcome.retrying, outcome.base, chunk.payload)
         else:
             why = outcome.failure
             bodies = [
@@ -103,19 +103,19 @@ class Session:
                 for report in chunk.reports
             ]
         has_asides = bool(chunk.asides)
-        lines = self._interleaved(chunk, bodies, outcome) if has_asides else self._addressed(bodies, chunk.sources)
+        lines = self._interleaved(chunk, bodies, outcome) if has_asides else self._addressed(bodies, chunk.receivers)
         if not lines:
             return b""
         lines.append("")
         return "\n".join(lines).encode()
 
-    def _addressed(self, bodies: list[str], sources: Sequence[str | None]) -> list[str]:
+    def _addressed(self, bodies: list[str], receivers: Sequence[str | None]) -> list[str]:
         if not self._is_enveloped:
             return bodies
         node_id = self._node_id or NODE_ID_DEFAULT
         return [
-            body if source is None else envelope(body, node_id, source)
-            for body, source in zip(bodies, sources, strict=True)
+            body if receiver is None else envelope(body, node_id, receiver)
+            for body, receiver in zip(bodies, receivers, strict=True)
         ]
 
     def _interleaved(self, chunk: Chunk, bodies: list[str], outcome: Outcome) -> list[str]:
@@ -124,7 +124,7 @@ class Session:
         position = 0
         for aside in chunk.asides:
             upto = aside.position
-            lines += self._addressed(bodies[position:upto], chunk.sources[position:upto])
+            lines += self._addressed(bodies[position:upto], chunk.receivers[position:upto])
             position = upto
             item = aside.item
             if isinstance(item, Refusal):
@@ -134,24 +134,24 @@ class Session:
                     continue
                 body = error_body(item)
             elif isinstance(item, Init):
-                body = self._open(item, aside.source)
+                body = self._open(item, aside.form)
             else:
                 answer = next(answers)
                 if isinstance(answer, Refusal):
                     body = error_body(Refusal(code=answer.code, text=answer.text, in_reply_to=_number(item.msg_id)))
                 else:
                     body = answer_body(answer[0], item.msg_id, answer[1])
-            lines += self._addressed([body], [aside.source])
-        lines += self._addressed(bodies[position:], chunk.sources[position:])
+            lines += self._addressed([body], [aside.receiver])
+        lines += self._addressed(bodies[position:], chunk.receivers[position:])
         return lines
 
-    def _open(self, init: Init, source: str | None) -> str:
+    def _open(self, init: Init, form: Form) -> str:
         """Take the name that `init` gives; from an enveloped one on, envelopes are answered by envelopes."""
         if self._node_id is not None and self._node_id != init.node_id:
             text = f"init: this node is already called {self._node_id[:64]!r}"
             return error_body(refusal(Code.PRECONDITION_FAILED, text, in_reply_to=_number(init.msg_id)))
         self._node_id = self._codec.node_id = init.node_id
-        if source is not None and self._form is ReplyForm.AUTO:
+        if form is not Form.BODY and self._form is ReplyForm.AUTO:
             self._is_enveloped = True
         return answer_body("init_ok", init.msg_id, {})
 

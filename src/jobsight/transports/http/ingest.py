@@ -252,11 +252,11 @@ def _restrict(chunk: Chunk, caller: Caller) -> None:
         elif caller.scope < needed:
             text = f"this token's scope is {caller.scope.word}; this needs {needed.word}"
         else:
-            chunk.asides[index] = Aside(aside.position, aside.source or caller.author, item)
+            chunk.asides[index] = Aside(aside.position, aside.source or caller.author, item, aside.form)
             continue
         in_reply_to = UNSET if item.msg_id is None else item.msg_id
         why = refusal(Code.NOT_SUPPORTED, text, in_reply_to=in_reply_to)
-        chunk.asides[index] = Aside(aside.position, aside.source, why)
+        chunk.asides[index] = Aside(aside.position, aside.source, why, aside.form)
 
 
 def _code_of(chunk: Chunk, outcome: Outcome) -> Code | None:
