@@ -104,10 +104,13 @@ def test_what_was_told_late_says_so() -> None:
 def test_a_repeated_end_is_no_further_try() -> None:
     """A completion that comes twice has one try behind it; a failure after a new start has two."""
     twice = told((0, "job_completed", {}), (5, "job_completed", {}))
-    again = told((0, "job_failed", {}), (5, "update_status", {"status": "running"}), (9, "job_failed", {}))
+    over = {"retries": 1, "max_retries": 1}
+    again = told((0, "job_failed", over), (5, "update_status", {"status": "running"}), (9, "job_failed", {}))
 
     assert 1 == len(story_of(twice, status="completed", now_ms=at(9)).attempts)
-    assert [1, 2] == [one.number for one in story_of(again, status="failed", now_ms=at(9)).attempts]
+    story = story_of(again, status="failed", now_ms=at(9))
+    assert [1, 2] == [one.number for one in story.attempts]
+    assert ["failed", "running", "failed"] == [moment.kind for moment in story.moments]
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"7", b'{"body": 3}', b'{"type": "job_failed", "at": {}}'])
