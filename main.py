@@ -20,6 +20,7 @@ EXIT_CONFIG = 78
 # The modules of the dependencies that are installed on every system, as pyproject.toml lists them (a test compares).
 NEEDED = (
     "apsw",
+    "argon2",
     "click",
     "cronsim",
     "httptools",

@@ -20,7 +20,6 @@ from jobsight.engine.collector import spare_the_collector
 from jobsight.engine.duties import submit_of
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.retention import KeepTimes
-from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import Writer
 from jobsight.errors import StorageError
 from jobsight.protocol.session import ReplyForm, Session
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import socket
 
     from jobsight.config.settings import Settings
+    from jobsight.core.state import State
     from jobsight.engine.dispatcher import Dispatcher
     from jobsight.engine.instruments import ObservedWriter
     from jobsight.notifiers.base import Notifier
@@ -66,7 +66,7 @@ def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | 
         closing(bind_address(options.host, settings.server.listen.port)) as listening,
         open_store(data, say) as store,
     ):
-        refuse_open_address(options, TokenRegistry(store.state), str(data))
+        refuse_open_address(options, store.state, str(data))
         spare_the_collector()
         with control_socket(data) as control:
             run_loop(_serve(settings, options, channels, store, data, listening, control, say, stdio))
@@ -156,6 +156,8 @@ async def _serve(
 ) -> None:
     import asyncio
 
+    from jobsight.logs.folder import SECRETS
+    from jobsight.logs.passwords import PasswordFiles
     from jobsight.transports.http.assembly import build_service
     from jobsight.transports.stdio_beside import StdioBeside
 
@@ -179,21 +181,23 @@ async def _serve(
         ticker=duties_of(writer, store, kept, say),
         deliveries=_dispatcher(writer, store.view, channels, say),
         open_source=lambda: _open_source(data),
+        passwords=PasswordFiles(data / SECRETS),
         clock_ms=clock_ms,
         listening=listening,
         control=control,
-        on_ready=lambda: _greet(settings, listening.getsockname()[1], TokenRegistry(store.state), say),
+        on_ready=lambda: _greet(settings, listening.getsockname()[1], store.state, say),
         beside=None if stdio is None else StdioBeside(writer, Session(stdio, say), say),
     )
     await service.run()
 
 
-def _greet(settings: Settings, port: int, tokens: TokenRegistry, say: Say) -> None:
+def _greet(settings: Settings, port: int, state: State, say: Say) -> None:
+    from jobsight.engine.users import is_guarded
     from jobsight.transports.http.banner import first_command, url_of
 
     server = settings.server
     url = url_of(server.listen.host, port, is_tls=server.tls_cert is not None)
-    if server.insecure_no_auth and tokens.is_empty:
+    if server.insecure_no_auth and not is_guarded(state):
         say("WARNING: --insecure-no-auth: everybody who reaches this address may report, read and change everything")
     say(f"listening on {url}")
-    say(f"try: {first_command(url, needs_token=not tokens.is_empty, tls_cert=server.tls_cert)}")
+    say(f"try: {first_command(url, needs_token=is_guarded(state), tls_cert=server.tls_cert)}")

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "serve": "jobsight.cli.serve",
     "config": "jobsight.cli.config",
     "token": "jobsight.cli.token",
+    "user": "jobsight.cli.user",
     "ping-url": "jobsight.cli.ping_url",
     "node": "jobsight.cli.node",
     "status": "jobsight.cli.status",

@@ -29,7 +29,8 @@ def command() -> None:
     """Make, list and revoke tokens."""
 
 
-def _target_options(function: Callable[..., int]) -> Callable[..., int]:
+def target_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Options that say whose tokens or users are meant: `data`, `server`, `token`."""
     options = (
         click.option(
             "--data",
@@ -52,7 +53,7 @@ def _target_options(function: Callable[..., int]) -> Callable[..., int]:
 )
 @click.option("--note", default="", help="What it is for.")
 @click.option("--expires", metavar="AGE", help="It ends after this time: 12h, 90d.")
-@_target_options
+@target_options
 @json_option
 def create(
     scope: str,
@@ -78,7 +79,7 @@ def create(
 
 
 @command.command("list")
-@_target_options
+@target_options
 @json_option
 def index(data: Path | None, server: str | None, token: str | None, as_json: bool) -> int:
     """List the tokens, without their secrets."""
@@ -98,7 +99,7 @@ def index(data: Path | None, server: str | None, token: str | None, as_json: boo
 
 @command.command("revoke")
 @click.argument("token_id")
-@_target_options
+@target_options
 def revoke(token_id: str, data: Path | None, server: str | None, token: str | None) -> int:
     """Take the token TOKEN_ID back; it is good for nothing from then on."""
     with _desk(data, server, token) as desk:

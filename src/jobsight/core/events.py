@@ -316,6 +316,26 @@ class TokenRevoked(Internal, frozen=True, kw_only=True, gc=False, tag="token_rev
     author: str
 
 
+class UserSet(Internal, frozen=True, kw_only=True, gc=False, tag="user_set"):
+    """
+    An operator may sign in from here on, or with another password: made or changed by `author`.
+
+    `scope` is the word of the scope, `password_ref` names the secret that holds the password's hash.
+    """
+
+    name: str
+    scope: str
+    password_ref: str
+    author: str
+
+
+class UserRemoved(Internal, frozen=True, kw_only=True, gc=False, tag="user_removed"):
+    """An operator was removed by `author`, and may not sign in any more."""
+
+    name: str
+    author: str
+
+
 class PingUrlCreated(Internal, frozen=True, kw_only=True, gc=False, tag="ping_url_created"):
     """
     A ping URL was made by `author`; `secret` is the UUID or the ping key in its path.
@@ -358,6 +378,8 @@ InternalEvent = (
     | LogCheckpointed
     | TokenCreated
     | TokenRevoked
+    | UserSet
+    | UserRemoved
     | PingUrlCreated
     | PingUrlRevoked
 )

@@ -34,6 +34,8 @@ from jobsight.core.events import (
     SlotPlanned,
     TokenCreated,
     TokenRevoked,
+    UserRemoved,
+    UserSet,
 )
 from jobsight.core.gaps import GAPS_KEPT, Gap
 from jobsight.core.notifying import announce_again, forget_channels
@@ -46,6 +48,7 @@ from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, Maintenance, Si
 from jobsight.core.spans import span_text
 from jobsight.core.state import State, touch_check
 from jobsight.core.tokens import Token
+from jobsight.core.users import User
 
 
 def apply_internal(state: State, batch: Batch) -> Applied:
@@ -61,6 +64,8 @@ def apply_internal(state: State, batch: Batch) -> Applied:
                 _create_token(state, event, at_ms)
             case TokenRevoked():
                 _revoke_token(state, event, at_ms)
+            case UserSet() | UserRemoved():
+                _change_user(state, event, at_ms)
             case PingUrlCreated():
                 create_ping_url(state, event, at_ms)
             case PingUrlRevoked():
@@ -239,3 +244,19 @@ def _revoke_token(state: State, event: TokenRevoked, at_ms: int) -> None:
     if not token.is_dirty:
         token.is_dirty = True
         state.changes.tokens.append(token)
+
+
+def _change_user(state: State, event: UserSet | UserRemoved, at_ms: int) -> None:
+    state.changes.users[event.name] = None
+    if isinstance(event, UserRemoved):
+        state.users.pop(event.name, None)
+        return
+    known = state.users.get(event.name)
+    state.users[event.name] = User(
+        name=event.name,
+        scope=event.scope,
+        password_ref=event.password_ref,
+        created_ms=at_ms if known is None else known.created_ms,
+        changed_ms=at_ms,
+        author=event.author,
+    )

@@ -18,13 +18,14 @@ from jobsight.core.routing import Routing
 from jobsight.core.silences import Maintenance, Silence
 from jobsight.core.statistics import Counters, PairCounters
 from jobsight.core.tokens import Token
+from jobsight.core.users import User
 
 
 class Changes(Struct, kw_only=True):
     """
     What differs from the view: the last state of each thing that changed.
 
-    `rollups` are additions of the finest width, not whole buckets. `checks` and `groups` hold those that are gone too:
+    `rollups` are additions of the finest width, not whole buckets. `checks`, `groups` and `users` hold those that are gone too:
     they are stored if the state still has them. `is_watch_dirty`: routing, windows, silences or gaps differ.
     """
 
@@ -37,6 +38,7 @@ class Changes(Struct, kw_only=True):
     checks: dict[str, Check] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
+    users: dict[str, None] = field(default_factory=dict)
     is_watch_dirty: bool = False
     events: int = 0
 
@@ -56,6 +58,7 @@ class State(Struct, kw_only=True):
         silence_ms: After so long without a word an active job is called lost, quietly.
         kept: From when on ended jobs and roll-ups are kept.
         tokens: By token_id: every token that was ever created, the revoked ones too.
+        users: By name, the operators who may sign in.
         ping_urls: By ping_id, the revoked ones too; `ping_secrets`: by secret, those that are good.
         checks: By task.
         unconfirmed: Jobs that say by a status word that they failed -> when that raises an alert, ms UTC, at the earliest.
@@ -81,6 +84,7 @@ class State(Struct, kw_only=True):
     silence_ms: int = SILENCE_MS
     kept: Kept = Kept()
     tokens: dict[str, Token] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
     ping_urls: dict[str, PingUrl] = field(default_factory=dict)
     ping_secrets: dict[str, PingUrl] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)

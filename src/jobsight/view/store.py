@@ -25,6 +25,7 @@ from jobsight.view.rollups import RollupStore
 from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, rows_of
 from jobsight.view.sweep import Sweep
 from jobsight.view.tokens import load_tokens, write_tokens
+from jobsight.view.users import load_users, write_users
 from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
 from jobsight.view.words import Words
 
@@ -134,6 +135,7 @@ class View:
                 state.jobs[job.job_id] = job
             load_watching(self.connection, state)
             load_tokens(self.connection, state)
+            load_users(self.connection, state)
             load_ping_urls(self.connection, state)
         return state
 
@@ -246,6 +248,7 @@ class View:
         write(REPLACE_PAIR, [self._pair_row(pair) for pair in changes.pairs])
         write_watching(self.connection, state)
         write_tokens(self.connection, state)
+        write_users(self.connection, state)
         write_ping_urls(self.connection, state)
         self._rollups.merge(changes.rollups, state.kept.as_of_ms)
         counters = state.counters

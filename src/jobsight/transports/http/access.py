@@ -15,9 +15,13 @@ from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
 from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.rate import RateLimit
+from jobsight.transports.http.sessions import Sessions
 
 LOCAL_USER: Final = "jobsight.local_user"
 """Where a connection of the control socket notes its user in the ASGI scope."""
+
+API_PREFIX: Final = "/api/"
+"""Below it are routes for programs: they carry a token, which no browser adds by itself."""
 
 _BEARER: Final = b"bearer "
 
@@ -31,12 +35,14 @@ class Caller(Struct, frozen=True, kw_only=True, gc=False):
         scope: What is allowed.
         author: Who is written down for what is changed.
         has_token: Whether the request carries a token, which no browser adds by itself.
+        has_session: Whether it carries the cookie of somebody who has signed in.
     """
 
     name: str
     scope: TokenScope
     author: str
-    has_token: bool
+    has_token: bool = False
+    has_session: bool = False
 
 
 class Access:
@@ -45,6 +51,7 @@ class Access:
 
     Args:
         tokens: Those that exist.
+        sessions: Those that are open.
         peers: Who is at the other end.
         rate: Turns of each caller.
         is_open_to_all: Nobody needs a token while none exists (`--insecure-no-auth`).
@@ -56,6 +63,7 @@ class Access:
         self,
         *,
         tokens: TokenRegistry,
+        sessions: Sessions,
         peers: Peers,
         rate: RateLimit,
         is_open_to_all: bool,
@@ -63,6 +71,7 @@ class Access:
         clock_ms: Callable[[], int],
     ) -> None:
         self._tokens = tokens
+        self._sessions = sessions
         self._peers = peers
         self._rate = rate
         self._is_open_to_all = is_open_to_all
@@ -74,7 +83,7 @@ class Access:
         Who makes this request.
 
         Raises:
-            HttpRefusal: No token, or one that opens nothing (401); too many requests (429).
+            HttpRefusal: No token and no session, or one that opens nothing (401); too many requests (429).
         """
         caller = self._caller(scope, headers)
         wait_seconds = self._rate.wait_seconds(caller.name, time.monotonic())
@@ -87,7 +96,26 @@ class Access:
     def allow(self, caller: Caller, needed: TokenScope) -> None:
         """Raises HttpRefusal (403) where the caller's scope is below the one that is needed."""
         if caller.scope < needed:
-            text = f"this token's scope is {caller.scope.word}; this needs {needed.word}"
+            text = f"the scope of {caller.name} is {caller.scope.word}; this needs {needed.word}"
+            raise HttpRefusal(403, Code.PRECONDITION_FAILED, text)
+
+    def is_let_in(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a request comes from somebody who may look at pages."""
+        try:
+            return self._caller(scope, headers).scope >= TokenScope.READ
+        except HttpRefusal:
+            return False
+
+    def check_change(self, scope: Scope, headers: Headers, caller: Caller | None, path: str) -> None:
+        """
+        Refuse a change that a page of somebody else asks a browser to make, or that a session makes where a token belongs.
+
+        Raises:
+            HttpRefusal: As `check_origin`; or a session, which is for pages, changes something through the API (403).
+        """
+        self.check_origin(scope, headers)
+        if caller is not None and caller.has_session and path.startswith(API_PREFIX):
+            text = "a session changes things through pages alone; call the API with Authorization: Bearer js_..."
             raise HttpRefusal(403, Code.PRECONDITION_FAILED, text)
 
     def check_origin(self, scope: Scope, headers: Headers) -> None:
@@ -111,17 +139,29 @@ class Access:
         local_user = scope.get(LOCAL_USER)
         if local_user is not None:
             name = f"local:{local_user}"
-            return Caller(name=name, scope=TokenScope.ADMIN, author=name, has_token=False)
+            return Caller(name=name, scope=TokenScope.ADMIN, author=name)
         authorization = headers.get(b"authorization")
         if authorization is not None:
             return self._bearer(authorization)
+        signed_in = self._signed_in(headers)
+        if signed_in is not None:
+            return signed_in
         address = self._peers.address_of(scope, headers)
-        if not self._tokens.is_empty or not (self._is_open_to_all or self._is_on_loopback):
+        if self._sessions.is_guarded or not (self._is_open_to_all or self._is_on_loopback):
             raise _unauthorized("this needs a token: send the header Authorization: Bearer js_...")
         if not self._is_open_to_all:
             self._check_is_local(address, headers)
         name = f"http:{address}"
-        return Caller(name=name, scope=TokenScope.ADMIN, author=name, has_token=False)
+        return Caller(name=name, scope=TokenScope.ADMIN, author=name)
+
+    def _signed_in(self, headers: Headers) -> Caller | None:
+        found = self._sessions.find(headers)
+        if found is None:
+            return None
+        session, allowed = found
+        kind = "token" if session.password_ref is None else "user"
+        author = f"{kind}:{session.name}"
+        return Caller(name=session.name, scope=allowed, author=author, has_session=True)
 
     def _bearer(self, authorization: bytes) -> Caller:
         if authorization[: len(_BEARER)].lower() != _BEARER:

@@ -147,6 +147,36 @@ class TokenWish(Struct, frozen=True, kw_only=True):
     expires_ms: Annotated[int, Meta(ge=EPOCH_MS_MIN)] | None = None
 
 
+class UserWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The operator that somebody wants to let in."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    scope: Literal["read", "operate", "admin"]
+    password: Annotated[str, Meta(min_length=8, max_length=1000)]
+
+
+class PasswordWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The new password of an operator."""
+
+    password: Annotated[str, Meta(min_length=8, max_length=1000)]
+
+
+class UserAnswer(Struct, frozen=True, kw_only=True):
+    """An operator, as lists show it."""
+
+    name: str
+    scope: str
+    created_ms: int
+    changed_ms: int
+    author: str
+
+
+class UsersAnswer(Struct, frozen=True, kw_only=True):
+    """The operators there are, by name."""
+
+    users: list[UserAnswer]
+
+
 class PingUrlWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     The ping URL that somebody wants.

@@ -9,15 +9,16 @@ from ssl import SSLContext
 
 from msgspec import Struct
 
+from jobsight.core.state import State
 from jobsight.engine.dispatcher import Dispatcher as Deliveries
 from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
-from jobsight.engine.tokens import TokenRegistry
+from jobsight.engine.users import Passwords, is_guarded
 from jobsight.errors import ConfigError
-from jobsight.transports.http.access import Access
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.connections import Bounds
 from jobsight.transports.http.dispatch import EVENTS, Dispatcher
+from jobsight.transports.http.guarding import Guard, guard_of
 from jobsight.transports.http.health import health_endpoints
 from jobsight.transports.http.ingest import Ingest
 from jobsight.transports.http.journal import Journal
@@ -28,7 +29,6 @@ from jobsight.transports.http.pings import Pings
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.reading_side import ReadingSide
 from jobsight.transports.http.server import Listener, Service
-from jobsight.transports.http.token_api import token_endpoints
 from jobsight.transports.stdio_beside import StdioBeside
 
 
@@ -61,6 +61,7 @@ def build_service(
     ticker: Duty,
     deliveries: Deliveries,
     open_source: Callable[[], Source],
+    passwords: Passwords,
     clock_ms: Callable[[], int],
     listening: socket.socket,
     control: socket.socket | None,
@@ -75,32 +76,31 @@ def build_service(
         writer: Whose `wake` leads to the service's `settle`.
         ticker, deliveries: Run on the service's loop.
         open_source: Opens the view and the log for a thread that answers queries.
+        passwords: Where the hashes of operators' passwords are kept.
         clock_ms: Wall time, ms since the epoch, UTC.
         listening: The bound address.
         control: The bound control socket of the data folder, where there is one.
         on_ready: Called once everything is open.
         beside: Stdin and stdout, where they are served as well.
     """
-    tokens = TokenRegistry(writer.state)
     journal = Journal()
     peers = Peers([ip_network(network) for network in options.trusted_proxies])
-    access = _access(options, tokens, peers, clock_ms)
+    guard = _guard(options, writer, passwords, peers, clock_ms)
     ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
     pings = _pings(options, writer, peers, clock_ms)
     reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms, metrics_ms=options.metrics_seconds * 1000)
     endpoints = [
         *health_endpoints(writer.why_not_ready),
-        *token_endpoints(writer, tokens, clock_ms),
+        *guard.endpoints,
         *ping_url_endpoints(writer, pings.last_ping_ms),
         *reading.endpoints,
     ]
-    endpoints.append(openapi_endpoint([EVENTS, *endpoints]))
     app = Dispatcher(
-        access=access,
+        access=guard.access,
         ingest=ingest,
         pings=pings,
         count_refused=writer.instruments.count_refused,
-        endpoints=endpoints,
+        endpoints=[*endpoints, openapi_endpoint([EVENTS, *endpoints])],
         log_request=journal.request if options.log_requests else None,
     )
     return Service(
@@ -116,19 +116,33 @@ def build_service(
     )
 
 
-def refuse_open_address(options: ServiceOptions, tokens: TokenRegistry, folder: str) -> None:
+def refuse_open_address(options: ServiceOptions, state: State, folder: str) -> None:
     """
     Refuse to let everybody in by accident.
 
     Raises:
         ConfigError: Others can reach the address, and no token protects it.
     """
-    if options.insecure_no_auth or is_loopback(options.host) or not tokens.is_empty:
+    if options.insecure_no_auth or is_loopback(options.host) or is_guarded(state):
         return
     raise ConfigError(
         f"server.listen: {options.host} can be reached by others, and there is no token yet, so everybody could report and "
         f"read. Make one first: jobsight token create --scope admin --data {folder}  (or listen on 127.0.0.1; or let "
         "everybody in: --insecure-no-auth)"
+    )
+
+
+def _guard(
+    options: ServiceOptions, writer: ObservedWriter, passwords: Passwords, peers: Peers, clock_ms: Callable[[], int]
+) -> Guard:
+    return guard_of(
+        writer,
+        passwords=passwords,
+        peers=peers,
+        rate=RateLimit(options.requests_per_second),
+        is_open_to_all=options.insecure_no_auth,
+        is_on_loopback=is_loopback(options.host),
+        clock_ms=clock_ms,
     )
 
 
@@ -155,15 +169,4 @@ def _bounds(options: ServiceOptions, *, is_control: bool = False) -> Bounds:
         header_seconds=options.header_seconds,
         idle_seconds=options.idle_seconds,
         is_control=is_control,
-    )
-
-
-def _access(options: ServiceOptions, tokens: TokenRegistry, peers: Peers, clock_ms: Callable[[], int]) -> Access:
-    return Access(
-        tokens=tokens,
-        peers=peers,
-        rate=RateLimit(options.requests_per_second),
-        is_open_to_all=options.insecure_no_auth,
-        is_on_loopback=is_loopback(options.host),
-        clock_ms=clock_ms,
     )

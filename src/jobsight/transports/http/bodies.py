@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
 
 from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http.exchange import Disconnected, Headers, HttpRefusal, Receive, too_large
 
 PART_BYTES_MAX: Final = 256 * 1024
 """What is unpacked at once."""
+
+WISH_BYTES_MAX: Final = 16 * 1024
+"""The body of a request that asks for something small: a token, a user."""
+
+Wish = TypeVar("Wish")
 
 _GZIP: Final = 31
 
@@ -122,3 +130,21 @@ class _Inflater:
         if not self._member.eof:
             text = "body: expected gzip, as Content-Encoding says; it ends too early"
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, text)
+
+
+async def json_body(request: Request, kind: type[Wish]) -> Wish:
+    """
+    The body of a request that asks for something small, as a struct.
+
+    Raises:
+        HttpRefusal: It is larger than `WISH_BYTES_MAX` (413), or not as the struct says (400).
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > WISH_BYTES_MAX:
+            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {WISH_BYTES_MAX} bytes")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: {error}") from error

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from jobsight.core.tokens import TokenScope
+from jobsight.protocol.refusals import Code
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.exchange import Disconnected, Headers, HttpRefusal, Receive, Scope, Send, refuse
 from jobsight.transports.http.ingest import Ingest
+from jobsight.transports.http.login import LOGIN_PATH, login_address
+from jobsight.transports.http.page_headers import with_page_headers
 from jobsight.transports.http.ping_paths import PREFIX as PING_PREFIX
 from jobsight.transports.http.pings import Pings
-from jobsight.transports.http.routes import CALLER, Endpoint, build_pages
+from jobsight.transports.http.routes import CALLER, Endpoint, build_pages, wants_page
 
 EVENTS: Final = Endpoint(method="POST", path="/api/v1/events", needs=TokenScope.INGEST, is_changing=True)
 """The hot path. A browser adds no token by itself, so with one its origin does not matter."""
@@ -68,16 +72,16 @@ class Dispatcher:
                 scope[CALLER] = self._access.identify(scope, headers)
         except HttpRefusal as why:
             self._count_refused(f"http_{why.status}")
-            await refuse(send, why)
+            await refuse(with_page_headers(send), _to_login(why, scope, headers))
             return
         except Disconnected:
             return
-        await self._pages(scope, receive, send)
+        await self._pages(scope, receive, with_page_headers(send))
 
     async def _take_events(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         caller = self._access.identify(scope, headers)
         if not caller.has_token:
-            self._access.check_origin(scope, headers)
+            self._access.check_change(scope, headers, caller, EVENTS.path)
         await self._ingest(headers, receive, send, caller)
 
     def _logging(self, scope: Scope, send: Send) -> Send:
@@ -92,3 +96,18 @@ class Dispatcher:
             await send(message)
 
         return logging
+
+
+def _to_login(why: HttpRefusal, scope: Scope, headers: Headers) -> HttpRefusal:
+    """Lead a person who is not signed in to where that is done; a program gets the refusal as it is."""
+    if why.status != 401 or b"authorization" in headers:
+        return why
+    if b"hx-request" in headers:  # a part of a page: the whole page has to go there, and comes back to where it was
+        shown = urlsplit(headers.get(b"hx-current-url", b"").decode("latin-1"))
+        address = login_address(shown.path or "/", shown.query.encode("latin-1"))
+        return HttpRefusal(401, Code.PRECONDITION_FAILED, str(why), headers=((b"hx-redirect", address.encode()),))
+    if not wants_page(headers):
+        return why
+    is_reading = scope["method"] in ("GET", "HEAD")
+    address = login_address(scope["path"], scope["query_string"]) if is_reading else LOGIN_PATH
+    return HttpRefusal(303, Code.PRECONDITION_FAILED, str(why), headers=((b"location", address.encode()),))

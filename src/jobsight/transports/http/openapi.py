@@ -30,6 +30,7 @@ TEXT: Final = "text/plain"
 JobIdPath = Annotated[str, Meta(min_length=1, max_length=256, description="The job's id.")]
 AlertIdPath = Annotated[str, Meta(min_length=1, max_length=64, description="The alert's id, or its fingerprint.")]
 TaskPath = Annotated[Name, Meta(description="The task's name.")]
+UserPath = Annotated[str, Meta(min_length=1, max_length=64, description="The operator's name.")]
 TokenIdPath = Annotated[str, Meta(min_length=1, max_length=64, description="The token's id.")]
 
 
@@ -60,6 +61,7 @@ _QUERY: Final = (400, 503)
 _PATH_PARAMETERS: Final[Mapping[str, Any]] = {
     "alert_id": AlertIdPath,
     "job_id": JobIdPath,
+    "name": UserPath,
     "task": TaskPath,
     "token_id": TokenIdPath,
 }
@@ -151,6 +153,25 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("DELETE", "/api/v1/tokens/{token_id}"): Operation(
         summary="Take a token back.", answer=answers.Anything, errors=(400, 404, 500, 503)
+    ),
+    ("GET", "/api/v1/users"): Operation(summary="The operators who may sign in.", answer=answers.UsersAnswer),
+    ("POST", "/api/v1/users"): Operation(
+        summary="Let an operator sign in.",
+        body=answers.UserWish,
+        answer=answers.Anything,
+        status=201,
+        errors=(400, 413, 500, 503),
+    ),
+    ("PUT", "/api/v1/users/{name}/password"): Operation(
+        summary="Give an operator another password, and end the sessions of the one before.",
+        body=answers.PasswordWish,
+        answer=answers.Anything,
+        errors=(400, 404, 413, 500, 503),
+    ),
+    ("DELETE", "/api/v1/users/{name}"): Operation(
+        summary="Let an operator sign in no more, and end the sessions.",
+        answer=answers.Anything,
+        errors=(404, 500, 503),
     ),
     ("GET", "/api/v1/ping-urls"): Operation(summary="The ping URLs there are, masked.", answer=answers.PingUrls),
     ("POST", "/api/v1/ping-urls"): Operation(

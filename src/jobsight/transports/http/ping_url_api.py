@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,11 +15,10 @@ from jobsight.engine.writer import Writer
 from jobsight.errors import UsageError
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.answers import PingUrlWish
+from jobsight.transports.http.bodies import json_body
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 from jobsight.transports.http.token_api import record
-
-BODY_BYTES_MAX = 16 * 1024
 
 
 def ping_url_endpoints(writer: Writer, last_ping_ms: Mapping[str, int]) -> list[Endpoint]:
@@ -44,7 +42,7 @@ def ping_url_endpoints(writer: Writer, last_ping_ms: Mapping[str, int]) -> list[
         return json_response({"ping_id": made.event.ping_id, "path": made.path}, 201)
 
     async def create(request: Request) -> Response:
-        return await make(request, await _wish(request), None)
+        return await make(request, await json_body(request, PingUrlWish), None)
 
     async def rotate(request: Request) -> Response:
         old = found(request)
@@ -66,15 +64,3 @@ def ping_url_endpoints(writer: Writer, last_ping_ms: Mapping[str, int]) -> list[
         Endpoint(method="POST", path=path + "/{ping_id}/rotate", needs=needs, is_changing=True, handle=rotate),
         Endpoint(method="DELETE", path=path + "/{ping_id}", needs=needs, is_changing=True, handle=revoke),
     ]
-
-
-async def _wish(request: Request) -> PingUrlWish:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {BODY_BYTES_MAX} bytes")
-    try:
-        return msgspec.json.decode(body, type=PingUrlWish)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: {error}") from error

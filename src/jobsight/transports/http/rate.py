@@ -1,4 +1,4 @@
-"""A token bucket for each caller: a steady rate, and a burst of one second above it."""
+"""A token bucket for each caller: a steady rate, and a burst above it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ class RateLimit:
     Bounds how often each caller may come.
 
     Args:
-        per_second: The steady rate, and the burst; 0 for no bound.
+        per_second: The steady rate; 0 for no bound.
+        burst: How many may come at once after a quiet time; as many as come in a second where this is missing.
     """
 
-    def __init__(self, per_second: int) -> None:
+    def __init__(self, per_second: float, *, burst: int | None = None) -> None:
         self._per_second = per_second
+        self._burst = float(per_second if burst is None else burst)
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def wait_seconds(self, caller: str, now: float) -> float:
@@ -39,9 +41,9 @@ class RateLimit:
         if found is None:
             if len(buckets) >= CALLERS_MAX:
                 del buckets[next(iter(buckets))]
-            turns = float(rate)
+            turns = self._burst
         else:
-            turns = min(rate, found[0] + (now - found[1]) * rate)
+            turns = min(self._burst, found[0] + (now - found[1]) * rate)
         if turns < 1:
             buckets[caller] = (turns, now)
             return (1 - turns) / rate

@@ -16,7 +16,8 @@ from jobsight.core.tokens import TokenScope
 from jobsight.protocol.refusals import Code, Refusal, refusal
 from jobsight.protocol.replies import error_body, text_of
 from jobsight.transports.http.access import Access, Caller
-from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.exchange import Headers, HttpRefusal
+from jobsight.transports.http.plain_page import refusal_page
 
 CALLER: Final = "jobsight.caller"
 """Where the dispatcher notes the caller in the ASGI scope."""
@@ -26,7 +27,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 class Endpoint(Struct, frozen=True, kw_only=True):
     """
-    One route.
+    One route. A page is declared like any other: the caller, the scope and the origin are checked before `handle` is called.
 
     Attributes:
         method, path: As Starlette writes them (`/api/v1/tokens/{token_id}`).
@@ -58,6 +59,11 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
+def wants_page(headers: Headers) -> bool:
+    """Whether a person asks through a browser, and not a program or a script of a page."""
+    return b"text/html" in headers.get(b"accept", b"")
+
+
 def json_response(value: object, status: int = 200) -> Response:
     """A value as JSON on one line."""
     return Response(text_of(value) + "\n", status, media_type="application/json", headers={"cache-control": "no-store"})
@@ -68,7 +74,7 @@ def _guarded(endpoint: Endpoint, handle: Handler, access: Access) -> Handler:
         if endpoint.needs is not None:
             access.allow(caller_of(request), endpoint.needs)
         if endpoint.is_changing:
-            access.check_origin(request.scope, dict(request.scope["headers"]))
+            access.check_change(request.scope, dict(request.scope["headers"]), request.scope.get(CALLER), endpoint.path)
         return await handle(request)
 
     return guarded
@@ -76,7 +82,7 @@ def _guarded(endpoint: Endpoint, handle: Handler, access: Access) -> Handler:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HttpRefusal)
-    return _error(error.status, error.refusal, {k.decode(): v.decode() for k, v in error.headers})
+    return _error(request, error.status, error.refusal, {k.decode(): v.decode() for k, v in error.headers})
 
 
 async def _not_served(request: Request, error: Exception) -> Response:
@@ -84,8 +90,12 @@ async def _not_served(request: Request, error: Exception) -> Response:
     code = Code.KEY_DOES_NOT_EXIST if error.status_code == 404 else Code.MALFORMED_REQUEST
     texts = {404: "there is nothing under this path", 405: f"this path does not take {request.method}"}
     text = texts.get(error.status_code, error.detail)
-    return _error(error.status_code, refusal(code, text), dict(error.headers or {}))
+    return _error(request, error.status_code, refusal(code, text), dict(error.headers or {}))
 
 
-def _error(status: int, why: Refusal, headers: dict[str, str]) -> Response:
+def _error(request: Request, status: int, why: Refusal, headers: dict[str, str]) -> Response:
+    if wants_page(dict(request.scope["headers"])):
+        page = refusal_page(status, why.text)
+        page.headers.update(headers)
+        return page
     return Response(error_body(why) + "\n", status, media_type="application/json", headers=headers)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,10 +17,9 @@ from jobsight.engine.tokens import TOKENS_MAX, TOKENS_PATH, TokenRegistry, descr
 from jobsight.engine.writer import Writer
 from jobsight.protocol.refusals import Code
 from jobsight.protocol.session import Outcome
+from jobsight.transports.http.bodies import json_body
 from jobsight.transports.http.exchange import STATUS, HttpRefusal
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
-
-BODY_BYTES_MAX = 16 * 1024
 
 
 class _Wanted(Struct, forbid_unknown_fields=True):
@@ -36,7 +34,9 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
     """The routes; `writer` takes the events, `tokens` knows what there is."""
 
     async def create(request: Request) -> Response:
-        wanted = _wanted(await _body(request))
+        wanted = await json_body(request, _Wanted)
+        if wanted.scope not in SCOPES:
+            raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body.scope: expected one of {', '.join(SCOPES)}")
         if len(tokens.all()) >= TOKENS_MAX:
             raise HttpRefusal(409, Code.PRECONDITION_FAILED, f"there are {TOKENS_MAX} tokens already")
         made = new_token(
@@ -81,22 +81,3 @@ async def record(writer: Writer, events: list[InternalEvent]) -> None:
     failure = (await stored).failure
     if failure is not None:
         raise HttpRefusal(STATUS[failure.code], failure.code, failure.text)
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {BODY_BYTES_MAX} bytes")
-    return body
-
-
-def _wanted(body: bytes) -> _Wanted:
-    try:
-        wanted = msgspec.json.decode(body, type=_Wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: {error}") from error
-    if wanted.scope not in SCOPES:
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body.scope: expected one of {', '.join(SCOPES)}")
-    return wanted

@@ -1,0 +1,132 @@
+"""Sessions of browsers: who has signed in, until when. A session ends with the token or the password behind it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from msgspec import Struct
+
+from jobsight.core.state import State
+from jobsight.core.tokens import SCOPES, Token, TokenScope
+from jobsight.core.users import User
+from jobsight.engine.users import is_guarded
+from jobsight.transports.http.exchange import Headers
+
+COOKIE: Final = "jobsight_session"
+"""The cookie's name; behind TLS with the prefix `__Host-`, which no other host and no plain connection can set."""
+
+SESSION_MS: Final = 7 * 24 * 3_600_000
+"""For how long a session is good after signing in."""
+
+SESSIONS_MAX: Final = 10_000
+"""Sessions at once; the oldest gives way."""
+
+SESSION_BYTES: Final = 32
+
+
+class Session(Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Somebody who has signed in.
+
+    Attributes:
+        name: Of the operator, or the token's id.
+        password_ref: Of the password that opened it; None where a token did.
+        expires_ms: ms since the epoch, UTC.
+    """
+
+    name: str
+    password_ref: str | None
+    expires_ms: int
+
+
+class Sessions:
+    """
+    The sessions that are open. They end with the service: whoever looks at it then signs in again.
+
+    Args:
+        state: Knows tokens and operators as they are now.
+        clock_ms: Wall time, ms since the epoch, UTC.
+    """
+
+    def __init__(self, state: State, clock_ms: Callable[[], int]) -> None:
+        self._state = state
+        self._clock_ms = clock_ms
+        self._open: dict[bytes, Session] = {}
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether anybody has a token or can sign in; nobody else comes in then."""
+        return is_guarded(self._state)
+
+    def open(self, opener: User | Token) -> str:
+        """A new session of whoever has shown a password or a token; the cookie's value, of which only a hash is kept."""
+        expires_ms = self._clock_ms() + SESSION_MS
+        if isinstance(opener, User):
+            session = Session(name=opener.name, password_ref=opener.password_ref, expires_ms=expires_ms)
+        else:
+            session = Session(name=opener.token_id, password_ref=None, expires_ms=expires_ms)
+        if len(self._open) >= SESSIONS_MAX:
+            del self._open[next(iter(self._open))]
+        text = secrets.token_urlsafe(SESSION_BYTES)
+        self._open[_key(text)] = session
+        return text
+
+    def find(self, headers: Headers) -> tuple[Session, TokenScope] | None:
+        """The session that a request shows, with what it allows now; None where it shows none that is good."""
+        text = cookie_of(headers)
+        if text is None:
+            return None
+        key = _key(text)
+        session = self._open.get(key)
+        if session is None:
+            return None
+        scope = self._scope_of(session)
+        if scope is None:
+            del self._open[key]
+            return None
+        return session, scope
+
+    def close(self, headers: Headers) -> None:
+        """End the session that a request shows, if it shows one."""
+        text = cookie_of(headers)
+        if text is not None:
+            self._open.pop(_key(text), None)
+
+    def _scope_of(self, session: Session) -> TokenScope | None:
+        now_ms = self._clock_ms()
+        if session.expires_ms <= now_ms:
+            return None
+        if session.password_ref is not None:
+            user = self._state.users.get(session.name)
+            is_good = user is not None and user.password_ref == session.password_ref
+            return SCOPES[user.scope] if user is not None and is_good else None
+        token = self._state.tokens.get(session.name)
+        if token is None or token.revoked_ms is not None or token.is_expired(now_ms):
+            return None
+        return SCOPES[token.scope]
+
+
+def cookie_of(headers: Headers) -> str | None:
+    """The value of the session's cookie; None where there is none."""
+    cookies = headers.get(b"cookie")
+    if cookies is None:
+        return None
+    for part in cookies.decode("latin-1").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name in (COOKIE, f"__Host-{COOKIE}"):
+            return value
+    return None
+
+
+def set_cookie(text: str, *, is_secure: bool) -> str:
+    """The header's value that gives a browser its session; with an empty text, one that takes it away."""
+    name = f"__Host-{COOKIE}" if is_secure else COOKIE
+    age = SESSION_MS // 1000 if text else 0
+    return f"{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{'; Secure' if is_secure else ''}"
+
+
+def _key(text: str) -> bytes:
+    return sha256(text.encode("latin-1", "replace")).digest()
