@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
-import signal
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +15,7 @@ from jobsight.app.stores import Store, open_store
 from jobsight.app.writing import duties_of, writer_of
 from jobsight.core.events import RoutingSet, SettingsChanged
 from jobsight.engine.collector import spare_the_collector
-from jobsight.engine.duties import submit_of
-from jobsight.engine.ports import ReadModel
 from jobsight.engine.retention import KeepTimes
-from jobsight.engine.writer import Writer
-from jobsight.errors import StorageError
 from jobsight.protocol.session import ReplyForm, Session
 
 if TYPE_CHECKING:
@@ -29,7 +23,6 @@ if TYPE_CHECKING:
 
     from jobsight.config.settings import Settings
     from jobsight.core.state import State
-    from jobsight.engine.dispatcher import Dispatcher
     from jobsight.engine.instruments import ObservedWriter
     from jobsight.notifiers.base import Notifier
     from jobsight.transports.http.asking import Source
@@ -37,9 +30,6 @@ if TYPE_CHECKING:
 
 SERVICE_FLUSH_MS: Final = 50
 """The service flushes oftener than a node on stdin: clients wait while it does, so each flush has to be short."""
-
-FAILPOINT: Final = "JOBSIGHT_FAILPOINT"
-"""Names a point of `engine.dispatcher` at which the service kills itself; for tests of what survives that."""
 
 
 def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | None = None) -> None:
@@ -122,27 +112,6 @@ def _open_source(data: Path) -> Source:
     return Source(view=reader, log=log, log_bytes=log_bytes, close=close)
 
 
-def _dispatcher(writer: Writer, view: ReadModel, channels: Mapping[str, Notifier], say: Say) -> Dispatcher:
-    from jobsight.engine.dispatcher import Dispatcher
-
-    state, dice, submit = writer.state, secrets.SystemRandom().random, submit_of(writer)
-
-    def tail_of(job_id: str) -> str | None:
-        job = state.jobs.get(job_id)
-        if job is None:
-            with suppress(StorageError):  # an alert goes out without its output rather than not at all
-                job = next(iter(view.fetch([job_id], state)), None)
-        return None if job is None else job.message
-
-    def pass_point(name: str) -> None:
-        if name == os.environ.get(FAILPOINT):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    dispatcher = Dispatcher(state, channels, submit, clock_ms, dice, tail_of=tail_of, say=say, pass_point=pass_point)
-    writer.on_deliveries = dispatcher.take
-    return dispatcher
-
-
 async def _serve(
     settings: Settings,
     options: ServiceOptions,
@@ -156,6 +125,8 @@ async def _serve(
 ) -> None:
     import asyncio
 
+    from jobsight.app.links import link_key, links_under
+    from jobsight.app.telling import dispatcher_of
     from jobsight.logs.folder import SECRETS
     from jobsight.logs.passwords import PasswordFiles
     from jobsight.transports.http.assembly import build_service
@@ -173,13 +144,15 @@ async def _serve(
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
     if store.state.routing.channels != list(channels):
         writer.record([RoutingSet(channels=list(channels), author="config")])
+    public_url = settings.server.public_url
+    key = None if public_url is None else link_key(data)
     retention = settings.retention
     kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
     service = build_service(
-        options,
+        replace(options, link_key=key),
         writer=writer,
         ticker=duties_of(writer, store, kept, say),
-        deliveries=_dispatcher(writer, store.view, channels, say),
+        deliveries=dispatcher_of(writer, store.view, channels, links_under(public_url, key), say),
         open_source=lambda: _open_source(data),
         passwords=PasswordFiles(data / SECRETS),
         clock_ms=clock_ms,

@@ -42,6 +42,11 @@ def _key(path: str, read: Reader, about: str, *, field: str | None = None, is_se
 
 KEYS: Final = (
     _key("server.listen", values.address, "Address and port of the service."),
+    _key(
+        "server.public_url",
+        values.web_url,
+        "Under which URL people reach the service; notifications then carry links, also one that acknowledges.",
+    ),
     _key("server.tls_cert", values.path, "PEM file of the certificate; with `tls_key`, the service speaks https."),
     _key("server.tls_key", values.path, "PEM file of the certificate's key, without a password."),
     _key(

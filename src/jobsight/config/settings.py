@@ -51,6 +51,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     How the service is reached.
 
     Attributes:
+        public_url: Under which people reach it, without a slash at its end; None: notifications carry no links.
         tls_cert, tls_key: PEM files; both or none.
         trusted_proxies: Networks whose X-Forwarded-* headers are believed.
         insecure_no_auth: Start without any token on an address that others can reach.
@@ -58,6 +59,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     """
 
     listen: Address = Address("127.0.0.1", 8787)
+    public_url: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()

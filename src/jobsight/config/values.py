@@ -112,5 +112,15 @@ def urls(value: object) -> tuple[str, ...]:
     return found
 
 
+def web_url(value: object) -> str:
+    """An http or https URL without user, query and fragment; a slash at its end is left out."""
+    text = value.strip().rstrip("/") if isinstance(value, str) else ""
+    parts = urlsplit(text)
+    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc) and text.isascii() and text.isprintable()
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or set(" <>\"'|") & set(text):
+        _expected("a URL such as https://jobs.example.org", value)
+    return text
+
+
 def _expected(what: str, value: object) -> NoReturn:
     raise ValueError(f"expected {what}, got {shown(list(value) if isinstance(value, tuple) else value)}")

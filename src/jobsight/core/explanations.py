@@ -134,7 +134,8 @@ def explain(state: State, alert: Alert, deliveries: Iterable[Delivery], at_ms: i
     if alert.state == RESOLVED:
         facts.append(Fact(name=FactName.RESOLVED, text=f"resolved: {alert.reason}", at_ms=alert.resolved_ms))
     else:
-        facts += _held_back(state, alert, at_ms)
+        held = _held_back(state, alert, at_ms)
+        facts += [fact for fact in held if fact.name is not FactName.STATE]  # it stands there already
     for delivery in deliveries:
         facts += [_delivery_fact(delivery), *_try_facts(delivery)]
     return facts
@@ -227,7 +228,7 @@ def _inputs(state: State, alert: Alert) -> list[Fact]:
         values = {name: getattr(check.expected, name) for name in _LIMITS.get(alert.rule, ())}
         words = [_limit_text(name, value) for name, value in values.items() if value not in (None, {})]
         if words:
-            facts.append(Fact(name=FactName.INPUT, text=f"{', '.join(words)} (set by {check.author})"))
+            facts.append(Fact(name=FactName.INPUT, text=f"{', '.join(words)} (set by {check.author or 'a report'})"))
     elif alert.rule == RULE_JOB_FAILED:
         limit = "no retry limit" if state.retries_max is None else f"the retry limit {state.retries_max}"
         text = f"{alert.last_retries} retries were told; the node has {limit}"

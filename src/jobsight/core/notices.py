@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from jobsight.core.alert import RESOLVED, RULE_JOB_FAILED, Alert, alert_text
+from jobsight.core.alert import RESOLVED, RULE_JOB_FAILED, Alert, alert_text, error_kind
 from jobsight.core.check import Severity
 from jobsight.core.outbox import Notice, NoticeMember
 
 MEMBERS_MAX: Final = 10
 """Alerts, or groups of alerts, that a summary names: the largest ones."""
+
+ELSEWHERE_NAMED_MAX: Final = 5
+"""Other places of the same error that a notification names."""
 
 ERROR_CHARACTERS: Final = 1_024
 """How much of an error a notification carries."""
@@ -25,8 +28,21 @@ def title_of(alert: Alert) -> str:
     return alert.last_error or alert.rule
 
 
-def notice_of(alert: Alert, at_ms: int) -> Notice:
-    """What is told of one alert."""
+def elsewhere(alert: Alert, others: Iterable[Alert]) -> list[str]:
+    """The other tasks (or queues) at which an open alert is about the same kind of error, by name."""
+    if alert.rule != RULE_JOB_FAILED or not alert.last_error:
+        return []
+    kind = error_kind(alert.last_error)
+    found = {
+        other.task or other.queue
+        for other in others
+        if other is not alert and other.rule == RULE_JOB_FAILED and error_kind(other.last_error) == kind
+    }
+    return sorted(name for name in found if name is not None and name not in (alert.task, alert.queue))
+
+
+def notice_of(alert: Alert, at_ms: int, others: Sequence[str] = ()) -> Notice:
+    """What is told of one alert; `others`: where its error was seen too."""
     is_over = alert.state == RESOLVED
     failures_in_row = alert.failures_in_row
     if failures_in_row is None and alert.rule == RULE_JOB_FAILED and alert.task is not None:
@@ -49,6 +65,10 @@ def notice_of(alert: Alert, at_ms: int) -> Notice:
         downtime_ms=max(0, alert.resolved_ms - alert.opened_ms) if is_over and alert.resolved_ms is not None else None,
         first_error=alert.first_error[:ERROR_CHARACTERS] or None,
         last_error=alert.last_error[:ERROR_CHARACTERS] or None,
+        elsewhere=tuple(others[:ELSEWHERE_NAMED_MAX]),
+        elsewhere_count=len(others),
+        acknowledged_by=alert.by,
+        comment=alert.comment[:ERROR_CHARACTERS],
         owner=alert.owner,
         runbook_url=alert.runbook_url,
         labels=dict(alert.labels),

@@ -7,6 +7,7 @@ Whether a channel is told is the decision of `core.decision`; here is what it is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from jobsight.core.alert import (
     ACKNOWLEDGED,
@@ -30,12 +31,15 @@ from jobsight.core.decision import (
     group_due_ms,
 )
 from jobsight.core.groups import STORM, ChannelPace, Group, group_key_of, has_room, note_sent, plan
-from jobsight.core.notices import notice_of, summary_of
+from jobsight.core.notices import elsewhere, notice_of, summary_of
 from jobsight.core.outbox import Delivery, Notice, NoticeKind
 from jobsight.core.routing import Target, targets
 from jobsight.core.rules import ALERT_RULES
 from jobsight.core.silences import silence_of
 from jobsight.core.state import State
+
+ELSEWHERE_ALERTS_MAX: Final = 1_000
+"""With more open alerts than this nobody is told where else an error was seen: there is a storm."""
 
 
 def announce(state: State, alert: Alert, change: Change, at_ms: int) -> None:
@@ -181,7 +185,8 @@ def _tell_one(state: State, group: Group, alert: Alert, kind: NoticeKind, reason
             return
         note_sent(group, at_ms)
         _note_told(state, group, alert, key, at_ms)
-    _put(state, group.channel, kind, key, alert.alert_id, reason, notice_of(alert, at_ms), at_ms)
+    others = elsewhere(alert, state.open_by_id.values()) if len(state.open_by_id) <= ELSEWHERE_ALERTS_MAX else []
+    _put(state, group.channel, kind, key, alert.alert_id, reason, notice_of(alert, at_ms, others), at_ms)
     _replan(state, group, at_ms)
 
 

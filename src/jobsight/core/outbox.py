@@ -58,6 +58,10 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     downtime_ms: int | None = None
     first_error: str | None = None
     last_error: str | None = None
+    elsewhere: tuple[str, ...] = ()
+    elsewhere_count: int = 0
+    acknowledged_by: str | None = None
+    comment: str = ""
     owner: str | None = None
     runbook_url: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -88,6 +88,7 @@ class Dispatcher:
         dice: From 0 to 1; spreads the pauses.
         links_of: Where a reader of a notification can go; signed links among them.
         tail_of: The last lines that a job printed, by its id.
+        last_success_of: When a task last succeeded, ms UTC, for alerts that do not say so.
         say: Told what an operator should mend.
         send_seconds: For one send in all.
         pass_point: Told the points at which a test may end the process: `BEFORE_SEND`, `AFTER_SEND`.
@@ -103,6 +104,7 @@ class Dispatcher:
         *,
         links_of: Callable[[Delivery], Links] = lambda _: Links(),
         tail_of: Callable[[str], str | None] = lambda _: None,
+        last_success_of: Callable[[str], int | None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
         send_seconds: float = SEND_SECONDS_MAX,
         pass_point: Callable[[str], None] = lambda _: None,
@@ -113,6 +115,7 @@ class Dispatcher:
         self._dice = dice
         self._links_of = links_of
         self._tail_of = tail_of
+        self._last_success_of = last_success_of
         self._say = say
         self._send_seconds = send_seconds
         self._pass_point = pass_point
@@ -274,7 +277,9 @@ class Dispatcher:
     def _notification(self, delivery: Delivery) -> Notification:
         """The frozen notice of a delivery as its channel takes it."""
         notice = msgspec.to_builtins(delivery.notice)
-        job_id = delivery.notice.job_id
+        job_id, task = delivery.notice.job_id, delivery.notice.task
+        if notice.get("last_success_ms") is None and task is not None and delivery.kind != NoticeKind.RESOLVE:
+            notice["last_success_ms"] = self._last_success_of(task)
         tail = None if job_id is None else self._tail_of(job_id)
         fields = {
             **notice,

@@ -26,11 +26,19 @@ class NotificationKind(StrEnum):
 
 
 class Links(Struct, frozen=True, kw_only=True):
-    """Where a reader can go from a notification. `acknowledge` and `silence` are signed: one click, no login."""
+    """
+    Where a reader can go from a notification.
+
+    Attributes:
+        open: The alert's page. `task`, `job`: those of its task and of the job that failed last.
+        acknowledge, silence: Signed: no login, and a page that asks before it does anything.
+    """
 
     open: str | None = None
     acknowledge: str | None = None
     silence: str | None = None
+    task: str | None = None
+    job: str | None = None
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -56,6 +64,8 @@ class Notification(Struct, frozen=True, kw_only=True):
         at_ms: When this notification was made; all times are ms since the epoch, UTC.
         output_tail: The last lines that the job printed.
         failures_in_row, count: Of the task; of the episode.
+        acknowledged_by, comment: Who takes care, and what was said with it.
+        elsewhere: Other tasks or queues with an open alert about the same error; `elsewhere_count` of them in all.
         links: Signed ones are for the reader alone.
         members: Of a summary; `members_count` of them, when not all are listed.
     """
@@ -82,6 +92,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     downtime_ms: int | None = None
     first_error: str | None = None
     last_error: str | None = None
+    elsewhere: tuple[str, ...] = ()
+    elsewhere_count: int = 0
+    acknowledged_by: str | None = None
+    comment: str = ""
     owner: str | None = None
     runbook_url: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

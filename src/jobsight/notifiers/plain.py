@@ -53,6 +53,9 @@ def facts(notification: Notification) -> Iterator[tuple[str, str]]:
         ("Last success", moment(notification.last_success_ms)),
         ("Failures in a row", _number(notification.failures_in_row)),
         ("Failures in all", _number(notification.count)),
+        ("Same error at", _elsewhere(notification)),
+        ("By", notification.acknowledged_by),
+        ("Comment", notification.comment),
         ("Owner", notification.owner),
         ("Runbook", notification.runbook_url),
     )
@@ -80,6 +83,8 @@ def links(notification: Notification) -> Iterator[tuple[str, str]]:
     if notification.kind is not NotificationKind.RESOLVE:
         yield from (("Acknowledge", url) for url in (web_url(notification.links.acknowledge),) if url)
         yield from (("Silence", url) for url in (web_url(notification.links.silence),) if url)
+    yield from (("Job", url) for url in (web_url(notification.links.job),) if url)
+    yield from (("Task", url) for url in (web_url(notification.links.task),) if url)
 
 
 def web_url(url: str | None) -> str | None:
@@ -141,6 +146,12 @@ def _after(notification: Notification) -> str:
 
 def _number(value: int | None) -> str | None:
     return None if value is None else f"{value:,}"
+
+
+def _elsewhere(notification: Notification) -> str | None:
+    more = notification.elsewhere_count - len(notification.elsewhere)
+    names = ", ".join(notification.elsewhere)
+    return f"{names} and {more:,} more" if more > 0 else names or None
 
 
 def _indented(content: str) -> str:

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
 
 from jobsight.errors import ConfigError
-from jobsight.notifiers.base import Notification
+from jobsight.notifiers.base import Notification, NotificationKind
 from jobsight.notifiers.harmless import cut, harmless, one_line
 from jobsight.notifiers.limits import (
     TEMPLATE_CHARACTERS_MAX,
@@ -33,6 +33,15 @@ HTML_CHARACTERS_MAX: Final = 400_000
 
 STUCK_MS: Final = 3 * TEMPLATE_MS_MAX + 500
 """Longer than title, text and page may take in all."""
+
+COLOURS: Final[Mapping[str, str]] = {
+    NotificationKind.RESOLVE: "#1a7f37",
+    NotificationKind.ACKNOWLEDGE: "#0b5cad",
+    NotificationKind.TEST: "#57606a",
+    "critical": "#cf222e",
+    "warning": "#bf8700",
+}
+"""Of the bar beside the title of the built-in page; what it says stands in the title as well."""
 
 REPEATED_MAX: Final = 100_000
 POWER_MAX: Final = 100
@@ -134,6 +143,7 @@ def default_html(notification: Notification, *, title: str, text: str) -> str | 
     """The built-in page; None when it fails, which leaves the plain text to speak."""
     values = {
         "title": title,
+        "colour": COLOURS.get(notification.kind) or COLOURS.get(notification.severity, "#57606a"),
         "text": text,
         "is_written": bool(notification.text),
         "headline": harmless(notification.title),

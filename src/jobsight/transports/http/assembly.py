@@ -15,6 +15,7 @@ from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.users import Passwords, is_guarded
 from jobsight.errors import ConfigError
+from jobsight.transports.http.acknowledge import acknowledge_endpoints
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.connections import Bounds
 from jobsight.transports.http.dispatch import EVENTS, Dispatcher
@@ -28,6 +29,7 @@ from jobsight.transports.http.ping_url_api import ping_url_endpoints
 from jobsight.transports.http.pings import Pings
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.reading_side import ReadingSide
+from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.server import Listener, Service
 from jobsight.transports.stdio_beside import StdioBeside
 
@@ -39,6 +41,7 @@ class ServiceOptions(Struct, frozen=True, kw_only=True):
     Attributes:
         host: The address on which it listens.
         tls: Its certificate, for the address but not for the control socket.
+        link_key: With which links in notifications are signed; None where there are none.
     """
 
     host: str
@@ -52,6 +55,7 @@ class ServiceOptions(Struct, frozen=True, kw_only=True):
     inflated_bytes: int
     requests_per_second: int
     metrics_seconds: int
+    link_key: bytes | None = None
 
 
 def build_service(
@@ -90,10 +94,10 @@ def build_service(
     pings = _pings(options, writer, peers, clock_ms)
     reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms, metrics_ms=options.metrics_seconds * 1000)
     endpoints = [
-        *health_endpoints(writer.why_not_ready),
         *guard.endpoints,
         *ping_url_endpoints(writer, pings.last_ping_ms),
         *reading.endpoints,
+        *_free_endpoints(options, writer, reading, peers, clock_ms),
     ]
     app = Dispatcher(
         access=guard.access,
@@ -144,6 +148,16 @@ def _guard(
         is_on_loopback=is_loopback(options.host),
         clock_ms=clock_ms,
     )
+
+
+def _free_endpoints(
+    options: ServiceOptions, writer: ObservedWriter, reading: ReadingSide, peers: Peers, clock_ms: Callable[[], int]
+) -> list[Endpoint]:
+    """The routes that need no token: who starts and watches the process, and signed links."""
+    return [
+        *health_endpoints(writer.why_not_ready),
+        *acknowledge_endpoints(writer, reading.asking, peers, options.link_key, clock_ms),
+    ]
 
 
 def _pings(options: ServiceOptions, writer: ObservedWriter, peers: Peers, clock_ms: Callable[[], int]) -> Pings:

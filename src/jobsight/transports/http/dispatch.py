@@ -21,6 +21,10 @@ EVENTS: Final = Endpoint(method="POST", path="/api/v1/events", needs=TokenScope.
 """The hot path. A browser adds no token by itself, so with one its origin does not matter."""
 
 
+_NOTHING: Final = "\x00"
+"""No path begins so."""
+
+
 class Dispatcher:
     """
     The ASGI application.
@@ -51,6 +55,9 @@ class Dispatcher:
         self._count_refused = count_refused
         self._pages = build_pages(endpoints, access)
         self._free = frozenset(one.path for one in endpoints if one.needs is None)
+        self._free_below = tuple(
+            {one.path.partition("{")[0] for one in endpoints if one.needs is None and "{" in one.path}
+        )
         self._log_request = log_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +75,7 @@ class Dispatcher:
             if path.startswith(PING_PREFIX):
                 await self._pings(scope, headers, receive, send)
                 return
-            if path not in self._free:
+            if path not in self._free and not path.startswith(self._free_below or _NOTHING):
                 scope[CALLER] = self._access.identify(scope, headers)
         except HttpRefusal as why:
             self._count_refused(f"http_{why.status}")

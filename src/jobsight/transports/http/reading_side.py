@@ -23,6 +23,9 @@ class ReadingSide:
     """
     The routes of the reading side, and what they need while the service runs.
 
+    Attributes:
+        asking: Reads the view off the loop's thread.
+
     Args:
         writer: Whose state, instruments and recent ends are shown.
         open_source: Opens the view and the log for one more thread.
@@ -35,8 +38,8 @@ class ReadingSide:
     ) -> None:
         self._writer = writer
         self._clock_ms = clock_ms
-        self._asking = Asking(open_source)
-        api = Api(state=writer.state, recent=writer.recent, asking=self._asking, clock_ms=clock_ms)
+        self.asking = Asking(open_source)
+        api = Api(state=writer.state, recent=writer.recent, asking=self.asking, clock_ms=clock_ms)
         shown: dict[str, Any] = {
             "state": writer.state,
             "recent": writer.recent,
@@ -46,14 +49,14 @@ class ReadingSide:
         self._live = Live(**shown)
         self._tail = Tail(writer.state, writer.instruments)
         writer.on_applied = self._tail.show
-        metrics = Metrics(**shown, asking=self._asking, expires_ms=metrics_ms)
+        metrics = Metrics(**shown, asking=self.asking, expires_ms=metrics_ms)
         self.endpoints: list[Endpoint] = [
-            *receipt_endpoints(writer.state, self._asking, clock_ms),
+            *receipt_endpoints(writer.state, self.asking, clock_ms),
             *api.endpoints(),
             self._live.endpoint(),
             self._tail.endpoint(),
             metrics.endpoint(),
-            *page_endpoints(Ground(**shown), self._asking),
+            *page_endpoints(Ground(**shown), self.asking),
         ]
 
     async def start(self) -> None:
@@ -61,7 +64,7 @@ class ReadingSide:
         tasks = list(dict.fromkeys(task for task, _ in self._writer.state.pairs))
         since_ms = self._clock_ms() - LOOK_BACK_MS
         for start in range(0, len(tasks), TASKS_AT_ONCE):
-            found = await self._asking.ask(partial(_last_ends, tasks[start : start + TASKS_AT_ONCE], since_ms))
+            found = await self.asking.ask(partial(_last_ends, tasks[start : start + TASKS_AT_ONCE], since_ms))
             for task, last in found.items():
                 self._writer.recent.restore(task, *last)
 
@@ -72,7 +75,7 @@ class ReadingSide:
 
     def close(self) -> None:
         """Release the files."""
-        self._asking.close()
+        self.asking.close()
 
 
 def _last_ends(tasks: Sequence[str | None], since_ms: int, source: Source) -> dict[str | None, LastEnd]:
