@@ -16,7 +16,7 @@ rmSync(BUILT, { recursive: true, force: true });
 mkdirSync(BUILT, { recursive: true });
 
 const names = readdirSync(SOURCES);
-const entries = names.filter((name) => /^(app|charts|worker)\.ts$|\.css$/.test(name));
+const entries = names.filter((name) => /^(app|charts|worker)\.ts$|^app\.css$/.test(name));
 const result = await build({
     absWorkingDir: SOURCES,
     entryPoints: entries,

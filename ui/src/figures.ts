@@ -15,7 +15,7 @@ export function count(value: number): string {
 
 /** So many a second, in the words of the server. */
 export function rate(perS: number): string {
-    return perS < 100 ? `${Number(perS.toFixed(1))}/s` : `${count(Math.round(perS))}/s`;
+    return perS < 100 ? `${Number(perS.toFixed(perS < 1 ? 2 : 1))}/s` : `${count(Math.round(perS))}/s`;
 }
 
 function valueOf(name: string, frame: Frame): string | undefined {

@@ -26,6 +26,7 @@ from jobsight.view.history import kept, unpack
 from jobsight.view.job_filter import JobFilter
 from jobsight.view.job_index import StoredHashes
 from jobsight.view.job_rows import SELECT_ANSWER, JobRows
+from jobsight.view.latest import LatestQueries
 from jobsight.view.migrations import refuse_newer, scripts
 from jobsight.view.ranges import Stretch, stretches
 from jobsight.view.receipts import ReceiptQueries
@@ -168,7 +169,7 @@ def open_reader(path: Path) -> Reader:
     return Reader(connection, path)
 
 
-class Reader(ReceiptQueries):
+class Reader(ReceiptQueries, LatestQueries):
     """Answers from the view as of its last flush. Each call sees one moment. One thread at a time."""
 
     def __init__(self, connection: apsw.Connection, path: Path | None) -> None:
@@ -390,6 +391,7 @@ class Reader(ReceiptQueries):
                 return number
         return None
 
+    @override
     def _kept(self) -> Kept:
         row = self._connection.execute(SELECT_KEPT).fetchone()
         if row is None:

@@ -18,6 +18,7 @@ from jobsight.errors import JobsightError, UsageError
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import RETRY_SECONDS, HttpRefusal
 from jobsight.view.answers import AlertPage, Applied, JobAnswer, JobPage, SeriesPoint
+from jobsight.view.latest import LatestJob
 
 THREADS: Final = 2
 """Queries that run at once; each thread has a connection of its own."""
@@ -75,6 +76,18 @@ class Viewing(ReceiptSource, Protocol):
         self, state: str | None = None, task: str | None = None, *, limit: int = 100, cursor: str | None = None
     ) -> AlertPage:
         """Alerts, the newest episode first."""
+        ...
+
+    def latest(self, task: str, limit: int) -> list[LatestJob]:
+        """The latest jobs of a task, in short."""
+        ...
+
+    def latest_without_task(self, limit: int) -> dict[str | None, list[LatestJob]]:
+        """The latest jobs without a task by their queue, in short."""
+        ...
+
+    def oldest_in(self, status: str) -> int | None:
+        """When the oldest job that stands in a status was first heard of."""
         ...
 
     def close(self) -> None:

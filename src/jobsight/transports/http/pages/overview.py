@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from jobsight.core.job import COMPLETED, FAILED, LOST, QUEUED, RETRYING, RUNNING
 from jobsight.core.rollup import Rollup
 from jobsight.transports.http.asking import Source
+from jobsight.transports.http.pages.attention import ROWS_MAX, AttentionRow, attention_rows
+from jobsight.transports.http.pages.chart import Column, Range, columns_of
+from jobsight.transports.http.pages.glances import glances, healthy_count
+from jobsight.transports.http.pages.happenings import Happening, check_revisions, happenings
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
+from jobsight.transports.http.pages.task_rows import TaskRow, task_rows
 
 DAY_MS: Final = 86_400_000
+TASKS_SHOWN: Final = 15
+
+
+class OverviewParameters(Struct, frozen=True, kw_only=True):
+    """Of the overview: the range of its charts, and whether they are shown as a table."""
+
+    range: Range = "1h"
+    table: Annotated[bool, Meta(description="The charts as a table.")] = False
 
 
 class Now(Struct, frozen=True, kw_only=True):
@@ -20,48 +33,98 @@ class Now(Struct, frozen=True, kw_only=True):
     How it goes.
 
     Attributes:
-        running, queued, retrying, jobs_total: Jobs.
-        completed, failed: Ends of the last 24 h, lost jobs among the failed ones; `failure_rate` their share, 0 to 1.
+        running, queued, retrying: Jobs that stand there.
+        completed, failed: Ends of the last 24 h, lost jobs among the failed ones; `failure_rate` their share, 0 to 1;
+            `rate_before` the same over the 24 h before.
+        oldest_queued_ms: When the job that waits for longest was first heard of, ms UTC.
     """
 
     running: int
     queued: int
     retrying: int
-    jobs_total: int
     completed: int
     failed: int
     failure_rate: float | None
+    rate_before: float | None
+    oldest_queued_ms: int | None
 
 
 class Overview(Struct, frozen=True, kw_only=True):
-    """The overview, as its template shows it."""
+    """
+    The overview, as its template shows it.
 
+    Attributes:
+        is_new: Nothing has reported yet.
+        attention: Open alerts; `attention_total` of them there are.
+        healthy: Tasks that are neither failing nor late, of `tasks_total`.
+        table: The columns of the charts, where they are wanted as a table.
+    """
+
+    is_new: bool
+    attention: list[AttentionRow]
+    attention_total: int
+    healthy: int
+    tasks_total: int
     now: Now
+    happenings: list[Happening]
+    tasks: list[TaskRow]
+    range: str
+    table: list[Column] | None
+    width_s: int
 
 
 def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
-    """Take what the state knows."""
-    counts = dict(ground.state.counters.statuses)
-    jobs_total = ground.state.jobs_total
+    """Take what the state knows; the view adds the day's ends, the latest jobs and what has happened."""
+    state, query = ground.state, wanted.query
+    counts = dict(state.counters.statuses)
+    is_new = state.jobs_total == 0 and not state.checks
+    found = glances(ground)
+    attention = attention_rows(state.open_by_id.values(), ROWS_MAX)
+    attention_total, healthy = len(state.open_by_id), healthy_count(found)
+    revisions = check_revisions(state)
 
     def finish(source: Source) -> Overview:
-        day = source.view.rollup_sum(wanted.at_ms - DAY_MS)
-        return Overview(now=_now(counts, jobs_total, day))
+        at_ms = wanted.at_ms
+        columns = columns_of(source.view, query.range, None, at_ms) if query.table else None
+        return Overview(
+            is_new=is_new,
+            attention=attention,
+            attention_total=attention_total,
+            healthy=healthy,
+            tasks_total=len(found),
+            now=_now(source, counts, at_ms),
+            happenings=happenings(source, revisions),
+            tasks=task_rows(source.view, found[:TASKS_SHOWN], at_ms),
+            range=query.range,
+            table=columns,
+            width_s=0 if not columns else (columns[1].at_ms - columns[0].at_ms) // 1000,
+        )
 
     return finish
 
 
-def _now(counts: dict[str, int], jobs_total: int, day: Rollup) -> Now:
-    completed, failed = day.ends.get(COMPLETED, 0), day.ends.get(FAILED, 0) + day.ends.get(LOST, 0)
+def _now(source: Source, counts: dict[str, int], at_ms: int) -> Now:
+    day = source.view.rollup_sum(at_ms - DAY_MS)
+    before = source.view.rollup_sum(at_ms - 2 * DAY_MS, at_ms - DAY_MS)
     return Now(
         running=counts.get(RUNNING, 0),
         queued=counts.get(QUEUED, 0),
         retrying=counts.get(RETRYING, 0),
-        jobs_total=jobs_total,
-        completed=completed,
-        failed=failed,
-        failure_rate=failed / (completed + failed) if completed + failed else None,
+        completed=day.ends.get(COMPLETED, 0),
+        failed=_bad(day),
+        failure_rate=_failure_rate(day),
+        rate_before=_failure_rate(before),
+        oldest_queued_ms=source.view.oldest_in(QUEUED),
     )
 
 
-OVERVIEW: Final = Page(path="/", template="overview.html", section="overview", look=look)
+def _bad(ended: Rollup) -> int:
+    return ended.ends.get(FAILED, 0) + ended.ends.get(LOST, 0)
+
+
+def _failure_rate(ended: Rollup) -> float | None:
+    judged = _bad(ended) + ended.ends.get(COMPLETED, 0)
+    return _bad(ended) / judged if judged else None
+
+
+OVERVIEW: Final = Page(path="/", template="overview.html", section="overview", look=look, parameters=OverviewParameters)

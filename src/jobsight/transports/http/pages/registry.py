@@ -7,6 +7,7 @@ from typing import Final
 
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.pages.assets import Assets
+from jobsight.transports.http.pages.chart import CHART
 from jobsight.transports.http.pages.overview import OVERVIEW
 from jobsight.transports.http.pages.rendering import Rendering
 from jobsight.transports.http.pages.site import Ground, Page, Site
@@ -14,7 +15,7 @@ from jobsight.transports.http.pages.unbuilt import unbuilt_endpoint
 from jobsight.transports.http.routes import Endpoint
 from jobsight.web import FOLDER
 
-PAGES: Final[Sequence[Page]] = (OVERVIEW,)
+PAGES: Final[Sequence[Page]] = (OVERVIEW, CHART)
 """Every page, in the order of the navigation."""
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -92,7 +93,8 @@ class Page(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: Its route.
-        template: The file in `web/templates`; it finds the view model as `view`, and what is around it as `chrome`.
+        template: The file in `web/templates`; it finds the view model as `view`, and what is around it as `chrome`. None
+            answers the view model as JSON, for an island.
         section: Which entry of the navigation it belongs to.
         parameters: The struct of its query.
         look: Makes it, see the top of this file.
@@ -100,7 +102,7 @@ class Page(Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    template: str
+    template: str | None
     section: str
     look: Look
     parameters: type[Struct] = parameters.NoParameters
@@ -160,8 +162,10 @@ class Site:
             try:
                 kept = await self._find(page, request)
             except HttpRefusal as why:
+                if page.template is None:
+                    raise
                 return self._refusal(page, request, why)
-            return _response(request, kept)
+            return _response(page, request, kept)
 
         return Endpoint(method="GET", path=page.path, needs=page.needs, handle=handle)
 
@@ -188,7 +192,11 @@ class Site:
         begin = time.monotonic()
 
         def make(source: Source) -> _Kept:
-            plain = self._rendering.render(page.template, is_part=is_part, view=finish(source), chrome=chrome)
+            view = finish(source)
+            if page.template is None:
+                plain = msgspec.json.encode(view)
+            else:
+                plain = self._rendering.render(page.template, is_part=is_part, view=view, chrome=chrome)
             return _Kept(begin, plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
 
         return await self._asking.ask(make)
@@ -235,8 +243,9 @@ def _theme(request: Request) -> str:
     return theme if theme in THEMES else ""
 
 
-def _response(request: Request, kept: _Kept) -> Response:
+def _response(page: Page, request: Request, kept: _Kept) -> Response:
+    kind = "application/json" if page.template is None else "text/html"
     headers = {"cache-control": "no-store", "vary": f"accept-encoding, cookie, {PART_HEADER}"}
     if "gzip" not in request.headers.get("accept-encoding", ""):
-        return Response(kept.plain, headers=headers, media_type="text/html")
-    return Response(kept.packed, headers={**headers, "content-encoding": "gzip"}, media_type="text/html")
+        return Response(kept.plain, headers=headers, media_type=kind)
+    return Response(kept.packed, headers={**headers, "content-encoding": "gzip"}, media_type=kind)

@@ -71,8 +71,10 @@ def percent(share: float | None) -> str:
 
 
 def rate(per_s: float) -> str:
-    """Something a second: `9.8k/s`, `0.4/s`."""
-    return f"{per_s:.1f}/s".replace(".0/s", "/s") if per_s < 100 else f"{count(round(per_s))}/s"
+    """Something a second: `9.8k/s`, `4.5/s`, `0.13/s`."""
+    if per_s >= 100:
+        return f"{count(round(per_s))}/s"
+    return f"{round(per_s, 1 if per_s >= 1 else 2):g}/s"
 
 
 def iso(moment_ms: int) -> str:

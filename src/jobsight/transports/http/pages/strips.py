@@ -1,0 +1,96 @@
+"""Small pictures in rows: a strip of the latest jobs, and a line of durations. Geometry only; the colours are the styles'."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from jobsight.core.job import CANCELLED, COMPLETED, FAILED, LOST, TERMINAL
+from jobsight.view.latest import LatestJob
+
+STRIP_JOBS: Final = 30
+STEP: Final = 7
+WIDTH: Final = STRIP_JOBS * STEP
+HEIGHT: Final = 20
+_BAR: Final = 5
+_LOW, _HIGH = 5, 13
+
+LINE_WIDTH: Final = 84
+_KINDS: Final = {COMPLETED: "completed", FAILED: "failed", LOST: "lost", CANCELLED: "cancelled"}
+
+
+class Strip(Struct, frozen=True, kw_only=True):
+    """
+    The latest jobs, the newest on the right.
+
+    Attributes:
+        paths: Kind (completed, failed, lost, cancelled, active) and the outline of all its bars. The height of a completed
+            one grows with its duration; a bad one has the whole height and a notch, so that colour is not alone.
+        label: The same in words.
+    """
+
+    paths: list[tuple[str, str]]
+    label: str
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """Values over time as an outline in a box of `LINE_WIDTH` by `HEIGHT`, and the same in words."""
+
+    path: str
+    label: str
+
+
+def strip_of(jobs: Sequence[LatestJob]) -> Strip:
+    """The strip of some jobs, given newest first; at most `STRIP_JOBS` of them are drawn."""
+    jobs = jobs[:STRIP_JOBS]
+    longest = max((job.took_ms or 0 for job in jobs), default=0)
+    outlines: dict[str, list[str]] = {}
+    for place, job in enumerate(jobs):
+        kind = _KINDS.get(job.status, "cancelled" if job.status in TERMINAL else "active")
+        left = WIDTH - (place + 1) * STEP
+        outlines.setdefault(kind, []).append(_bar(kind, left, _height(job, longest)))
+    return Strip(paths=[(kind, "".join(bars)) for kind, bars in sorted(outlines.items())], label=_label(jobs))
+
+
+def line_of(values: Sequence[float | None], what: str) -> Line | None:
+    """A line through values that lie at equal distances; None without at least two."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    top = max(known) or 1
+    step = LINE_WIDTH / max(1, len(values) - 1)
+    path, is_down = [], False
+    for place, value in enumerate(values):
+        if value is None:
+            is_down = False
+            continue
+        path.append(f"{'L' if is_down else 'M'}{place * step:.1f} {HEIGHT - 2 - value / top * (HEIGHT - 5):.1f}")
+        is_down = True
+    return Line(path="".join(path), label=what)
+
+
+def _height(job: LatestJob, longest: float) -> int:
+    if job.status != COMPLETED:
+        return HEIGHT
+    return _LOW + round((_HIGH - _LOW) * (job.took_ms or 0) / longest) if longest else _LOW
+
+
+def _bar(kind: str, left: int, height: int) -> str:
+    top = HEIGHT - height
+    if kind in ("failed", "lost"):
+        gap = 6 if kind == "failed" else 11
+        return f"M{left} {top}h{_BAR}v{gap}h-{_BAR}zM{left} {top + gap + 2}h{_BAR}V{HEIGHT}h-{_BAR}z"
+    if kind == "active":
+        return f"M{left} {HEIGHT - 8}h{_BAR}v3h-{_BAR}zM{left} {HEIGHT - 3}h{_BAR}v3h-{_BAR}z"
+    return f"M{left} {top}h{_BAR}V{HEIGHT}h-{_BAR}z"
+
+
+def _label(jobs: Sequence[LatestJob]) -> str:
+    if not jobs:
+        return "no jobs yet"
+    counts = Counter(job.status for job in jobs)
+    parts = ", ".join(f"{number} {status}" for status, number in counts.most_common())
+    return f"last {len(jobs)} jobs: {parts}; the latest {jobs[0].status}"
