@@ -21,6 +21,7 @@ EXIT_CONFIG = 78
 NEEDED = (
     "apsw",
     "argon2",
+    "certifi",
     "click",
     "cronsim",
     "httptools",
@@ -34,6 +35,7 @@ NEEDED = (
     "starlette",
     "structlog",
     "tzdata",
+    "typing_extensions",
     "uvicorn",
     "zstandard",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -290,6 +291,31 @@ def test_main_knows_every_dependency() -> None:
     modules = sorted(named_otherwise.get(package, package.replace("-", "_")) for package in packages)
 
     assert modules == sorted(main.NEEDED), "main.py: make NEEDED the same as the dependencies in pyproject.toml"
+
+
+def test_what_is_imported_is_a_dependency() -> None:
+    """What the package imports is named in pyproject.toml: a package that others bring along today may be gone tomorrow."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    names = {re.split(r"[<>=~!;\[ ]", line)[0] for line in [*project["dependencies"], *extras]}
+    known = {name.replace("-", "_") for name in names} | {"jobsight", "argon2", "aiosmtpd"}  # the last one is for tests
+    findings = [
+        f"{path}: imports {name}; name its package in pyproject.toml"
+        for path in tracked_files()
+        if path.startswith("src/") and path.endswith(".py")
+        for name in sorted({whole.partition(".")[0] for whole in _imported_modules(ast.parse(text_of(path) or ""))})
+        if name not in known | sys.stdlib_module_names
+    ]
+
+    assert not findings, "\n" + "\n".join(findings)
+
+
+def _imported_modules(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
 
 
 # ---------------------------------------------------------------------------------------------- the rules can say no
