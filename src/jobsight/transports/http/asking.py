@@ -17,7 +17,8 @@ from jobsight.engine.receipts import ReceiptSource
 from jobsight.errors import JobsightError, UsageError
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import RETRY_SECONDS, HttpRefusal
-from jobsight.view.answers import AlertPage, Applied, JobAnswer, JobPage, SeriesPoint
+from jobsight.view.answers import AlertPage, Applied, JobAnswer, JobPage, JobsFound, SeriesPoint
+from jobsight.view.job_filter import JobFilter
 from jobsight.view.latest import LatestJob
 
 THREADS: Final = 2
@@ -58,6 +59,18 @@ class Viewing(ReceiptSource, Protocol):
         is_enough: Callable[[], bool] | None = None,
     ) -> JobPage:
         """Jobs that match, the newest first."""
+        ...
+
+    def search(
+        self,
+        wanted: JobFilter,
+        *,
+        now_ms: int,
+        limit: int = 100,
+        cursor: str | None = None,
+        is_enough: Callable[[], bool] = bool,
+    ) -> JobsFound:
+        """Jobs that match a filter, and how many there are of what."""
         ...
 
     def rollup_series(

@@ -8,6 +8,8 @@ from typing import Final
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.pages.assets import Assets
 from jobsight.transports.http.pages.chart import CHART
+from jobsight.transports.http.pages.job import JOB
+from jobsight.transports.http.pages.jobs import JOBS
 from jobsight.transports.http.pages.overview import OVERVIEW
 from jobsight.transports.http.pages.rendering import Rendering
 from jobsight.transports.http.pages.site import Ground, Page, Site
@@ -15,7 +17,7 @@ from jobsight.transports.http.pages.unbuilt import unbuilt_endpoint
 from jobsight.transports.http.routes import Endpoint
 from jobsight.web import FOLDER
 
-PAGES: Final[Sequence[Page]] = (OVERVIEW, CHART)
+PAGES: Final[Sequence[Page]] = (OVERVIEW, JOBS, JOB, CHART)
 """Every page, in the order of the navigation."""
 
 

@@ -92,6 +92,19 @@ def clock(moment_ms: int) -> str:
     return _utc(moment_ms).strftime("%H:%M")
 
 
+def number(value: float | None) -> str:
+    """A measure as it is: `1,024`, `0.25`; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+
+
+def first_line(text: str) -> str:
+    """What stands on the first line of a text that holds something, at most 200 characters of it."""
+    line = next((one.strip() for one in text[:4_000].splitlines() if one.strip()), "")
+    return line if len(line) <= 200 else f"{line[:199]}…"
+
+
 def path_of(text: str) -> str:
     """A name as one part of a path."""
     return quote(text, safe="", errors="replace")
@@ -117,6 +130,8 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "iso": iso,
     "utc": utc,
     "clock": clock,
+    "number": number,
+    "first_line": first_line,
     "path_of": path_of,
     "query_of": query_of,
 }
