@@ -136,7 +136,11 @@ class Fleet:
         name = {"task": work.name, "queue": work.queue, "host": f"w{dice.randrange(1, 9):02d}"}
         took_ms = work.takes_m * MINUTE_MS * dice.lognormvariate(0, 0.28)
         self._say(start_ms, "update_status", job_id, status="running", progress=0, **name)
-        is_last_stuck = work.name == STUCK and self._to_ms - start_ms > (work.max_m or 0) * MINUTE_MS and self._to_ms - start_ms < work.every_m * MINUTE_MS
+        is_last_stuck = (
+            work.name == STUCK
+            and self._to_ms - start_ms > (work.max_m or 0) * MINUTE_MS
+            and self._to_ms - start_ms < work.every_m * MINUTE_MS
+        )
         for share in (0.3, 0.7) if took_ms > MINUTE_MS else ():
             self._say(
                 start_ms + share * took_ms, "update_status", job_id, status="running", progress=round(share * 100)
