@@ -2,7 +2,7 @@
 // Both are drawn from the same figures, which are asked for again as often as a new column can have come.
 import uPlot from "uplot";
 import { timeOfDay } from "./clocks";
-import { count, rate } from "./figures";
+import { count } from "./figures";
 
 interface Figures {
     readonly width_s: number;
@@ -100,6 +100,16 @@ abstract class Drawing {
     }
 }
 
+/** Steps from column to column: a few ends an hour are seen as well as many a second. */
+const steps = uPlot.paths.stepped?.({ align: 1 }) ?? (() => null);
+
+/** So many a second, a minute or an hour, whichever gives numbers that can be read, by the most that there is. */
+function pace(perS: number, most: number): string {
+    const [unit, seconds] = most >= 0.5 ? ["s", 1] : most * 60 >= 0.5 ? ["min", 60] : ["h", 3_600];
+    const value = perS * seconds;
+    return `${value >= 100 ? count(Math.round(value)) : Number(value.toPrecision(2))}/${unit}`;
+}
+
 class Ends extends Drawing {
     protected data(figures: Figures): uPlot.AlignedData {
         const all = figures.completed.map((one, place) => {
@@ -118,11 +128,11 @@ class Ends extends Drawing {
     protected options(figures: Figures): Omit<uPlot.Options, "width" | "height"> {
         const isLong = figures.width_s * figures.at.length > DAY_S;
         return {
-            scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 0.1)] } },
-            axes: axes((value) => rate(value), isLong),
+            scales: { y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.1, 1 / 3_600)] } },
+            axes: axes((value) => pace(value, this.plot?.scales["y"]?.max ?? 1), isLong),
             series: [
                 {},
-                { stroke: () => colour("ok"), width: 1.5, fill: () => `color-mix(in srgb, ${colour("ok")} 16%, transparent)`, points: { show: false } },
+                { stroke: () => colour("ok"), width: 1.5, fill: () => `color-mix(in srgb, ${colour("ok")} 16%, transparent)`, paths: steps, points: { show: false } },
                 { stroke: () => colour("bad"), paths: () => null, points: { show: false } },
             ],
             hooks: { draw: [(plot) => this.failures(plot)] },
@@ -131,7 +141,7 @@ class Ends extends Drawing {
 
     protected readout(figures: Figures, place: number): string {
         const failed = figures.failed[place] ?? 0;
-        return `${rate((figures.completed[place] ?? 0) / figures.width_s)} completed, ${count(failed)} failed`;
+        return `${count(figures.completed[place] ?? 0)} completed, ${count(failed)} failed in ${span(figures.width_s * 1000)}`;
     }
 
     private failures(plot: uPlot): void {
@@ -142,11 +152,12 @@ class Ends extends Drawing {
         const width = Math.max(2, (plot.bbox.width / figures.at.length) * 0.7);
         ctx.save();
         ctx.fillStyle = colour("bad");
+        const step = plot.bbox.width / figures.at.length;
         for (const [place, failed] of figures.failed.entries()) {
             if (!failed) continue;
             const left = plot.valToPos((figures.at[place] ?? 0) as number, "x", true);
             const height = Math.max(FAILURE_PX_MIN * devicePixelRatio, ground - plot.valToPos(failed / figures.width_s, "y", true));
-            ctx.fillRect(left - width / 2, ground - height, width, height);
+            ctx.fillRect(left + (step - width) / 2, ground - height, width, height);
         }
         ctx.restore();
     }
@@ -167,7 +178,7 @@ class Durations extends Drawing {
                 { stroke: () => colour("text"), width: 1.5, points: { show: false }, spanGaps: true },
                 { stroke: () => colour("warn"), width: 2, dash: [6, 4], points: { show: false }, spanGaps: true },
             ],
-            hooks: { drawAxes: [(plot) => this.cells(plot)] },
+            hooks: { drawAxes: [(plot) => this.cells(plot)], draw: [(plot) => this.limits(plot)] },
         };
     }
 
@@ -176,12 +187,35 @@ class Durations extends Drawing {
         return p50 === null || p50 === undefined ? "nothing completed" : `p50 ${span(p50)}, p95 ${span(p95 ?? p50)}`;
     }
 
+    /** What a check expects at least and at most, in ms. */
+    private expected(): number[] {
+        return (this.box.dataset["limits"] ?? "").split(" ").map(Number).filter((one) => one > 0);
+    }
+
+    private limits(plot: uPlot): void {
+        const { ctx, bbox } = plot;
+        ctx.save();
+        ctx.strokeStyle = colour("bad");
+        ctx.lineWidth = 2 * devicePixelRatio;
+        ctx.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
+        for (const limit of this.expected()) {
+            const y = plot.valToPos(limit, "y", true);
+            if (y < bbox.top || y > bbox.top + bbox.height) continue;
+            ctx.beginPath();
+            ctx.moveTo(bbox.left, y);
+            ctx.lineTo(bbox.left + bbox.width, y);
+            ctx.stroke();
+        }
+        ctx.restore();
+    }
+
     private range(): uPlot.Range.MinMax {
         const rows = this.figures?.cells.map(([, row]) => row) ?? [];
         if (!rows.length) return [1, 1_000];
         const steps = this.figures?.steps ?? 1;
         const low = Math.min(...rows) - 1;
-        const high = Math.max(Math.max(...rows) + 2, low + 4 * steps);
+        const most = Math.max(0, ...this.expected());
+        const high = Math.max(Math.max(...rows) + 2, low + 4 * steps, most ? Math.log2(most) * steps + 1 : 0);
         return [2 ** (low / steps), 2 ** (high / steps)];
     }
 

@@ -10,6 +10,9 @@ from jobsight.core.health import Health, health_of
 from jobsight.core.job import FAILED, LOST, QUEUED, TERMINAL
 from jobsight.transports.http.pages.site import Ground
 
+Place = tuple[int, int, str]
+"""Health, when its alerts began (negative: the latest first), name."""
+
 
 class Glance(Struct, kw_only=True):
     """
@@ -65,7 +68,7 @@ def glances(ground: Ground) -> list[Glance]:
         _alarm(found, alert)
     for glance in found.values():
         _complete(ground, glance)
-    return sorted(found.values(), key=_rank)
+    return sorted(found.values(), key=place_of)
 
 
 def glance_of(ground: Ground, task: str | None, queue: str | None = None) -> Glance | None:
@@ -114,8 +117,9 @@ def _complete(ground: Ground, glance: Glance) -> None:
         glance.owner = check.expected.owner or glance.owner
 
 
-def _rank(glance: Glance) -> tuple[int, int, str]:
-    return glance.health, -(glance.since_ms or glance.last_end_ms or 0) if glance.rules else 0, glance.name
+def place_of(glance: Glance) -> Place:
+    """Where it stands in the order: the worst first, and among the bad ones the latest."""
+    return int(glance.health), -(glance.since_ms or 0), glance.name
 
 
 def healthy_count(found: list[Glance]) -> int:

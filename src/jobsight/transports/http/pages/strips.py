@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -18,6 +19,8 @@ HEIGHT: Final = 20
 _BAR: Final = 5
 _LOW, _HIGH = 5, 13
 
+WIDE_STEP: Final = 14
+WIDE_HEIGHT: Final = 56
 LINE_WIDTH: Final = 84
 _KINDS: Final = {COMPLETED: "completed", FAILED: "failed", LOST: "lost", CANCELLED: "cancelled"}
 
@@ -34,6 +37,18 @@ class Strip(Struct, frozen=True, kw_only=True):
 
     paths: list[tuple[str, str]]
     label: str
+
+
+class WideBar(Struct, frozen=True, kw_only=True):
+    """One job as a bar that leads to it: its place and height in a box of `WIDE_HEIGHT`, and what it tells."""
+
+    job_id: str
+    kind: str
+    status: str
+    left: int
+    height: int
+    took_ms: float | None
+    at_ms: int
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -55,6 +70,25 @@ def strip_of(jobs: Sequence[LatestJob]) -> Strip:
     return Strip(paths=[(kind, "".join(bars)) for kind, bars in sorted(outlines.items())], label=_label(jobs))
 
 
+def wide_bars(jobs: Sequence[LatestJob]) -> list[WideBar]:
+    """One bar for each job, given newest first; the oldest comes first. Heights grow with the logarithm of the duration."""
+    longest = math.log1p(max((job.took_ms or 0 for job in jobs), default=0)) or 1
+    return [
+        WideBar(
+            job_id=job.job_id,
+            kind=_KINDS.get(job.status, "cancelled" if job.status in TERMINAL else "active"),
+            status=job.status,
+            left=place * WIDE_STEP,
+            height=WIDE_HEIGHT
+            if job.status != COMPLETED
+            else 8 + round((WIDE_HEIGHT - 16) * math.log1p(job.took_ms or 0) / longest),
+            took_ms=job.took_ms,
+            at_ms=job.ended_ms or job.started_ms or job.created_ms,
+        )
+        for place, job in enumerate(reversed(jobs))
+    ]
+
+
 def line_of(values: Sequence[float | None], what: str) -> Line | None:
     """A line through values that lie at equal distances; None without at least two."""
     known = [value for value in values if value is not None]
@@ -70,6 +104,10 @@ def line_of(values: Sequence[float | None], what: str) -> Line | None:
         path.append(f"{'L' if is_down else 'M'}{place * step:.1f} {HEIGHT - 2 - value / top * (HEIGHT - 5):.1f}")
         is_down = True
     return Line(path="".join(path), label=what)
+
+
+def _wide_height(took_ms: float, longest: float) -> int:
+    return 8 + round((WIDE_HEIGHT - 16) * math.log1p(took_ms) / longest)
 
 
 def _height(job: LatestJob, longest: float) -> int:

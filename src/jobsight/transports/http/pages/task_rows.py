@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from jobsight.core.health import Health, health_of
 from jobsight.core.histogram import quantiles_ms
+from jobsight.core.schedule import next_slot_ms
 from jobsight.transports.http.asking import Viewing
 from jobsight.transports.http.pages.glances import Glance
 from jobsight.transports.http.pages.strips import STRIP_JOBS, Line, Strip, line_of, strip_of
@@ -34,13 +35,14 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 
 class TaskRow(Struct, frozen=True, kw_only=True):
-    """A task in a list."""
+    """A task in a list; `next_ms`: when it is expected next, ms UTC."""
 
     glance: Glance
     health: Health
     strip: Strip
     pace: Pace
     last_end_ms: int | None
+    next_ms: int | None
 
 
 class Paces:
@@ -82,7 +84,16 @@ def _row(view: Viewing, glance: Glance, without: list[LatestJob], at_ms: int) ->
         strip=strip_of(jobs),
         pace=NO_PACE if glance.task is None else PACES.of(view, glance.task, at_ms),
         last_end_ms=glance.last_end_ms or max(ends, default=None),
+        next_ms=next_of(glance, at_ms),
     )
+
+
+def next_of(glance: Glance, at_ms: int) -> int | None:
+    """When a task is expected next, ms UTC: a slot whose grace still runs is not next, it is now."""
+    expected, slot_ms = glance.expected, glance.next_ms
+    if expected is None or expected.schedule is None or slot_ms is None or slot_ms > at_ms:
+        return slot_ms
+    return next_slot_ms(expected.schedule, expected.tz, at_ms, slot_ms)
 
 
 def _pace(view: Viewing, task: str, at_ms: int) -> Pace:
