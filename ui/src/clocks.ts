@@ -47,6 +47,10 @@ export function showMoments(root: ParentNode = document): void {
         const title = `${full.format(momentMs)}\n${utc(momentMs)}`;
         if (element.title !== title) element.title = title;
     }
+    for (const mark of root.querySelectorAll<SVGTextElement>("text[data-clock-ms]")) {
+        const text = timeOfDay(Number(mark.dataset["clockMs"]));
+        if (mark.textContent !== text) mark.textContent = text;
+    }
 }
 
 function utc(momentMs: number): string {

@@ -12,6 +12,7 @@ from jobsight.transports.http.pages.job import JOB
 from jobsight.transports.http.pages.jobs import JOBS
 from jobsight.transports.http.pages.overview import OVERVIEW
 from jobsight.transports.http.pages.rendering import Rendering
+from jobsight.transports.http.pages.schedule import SCHEDULE
 from jobsight.transports.http.pages.site import Ground, Page, Site
 from jobsight.transports.http.pages.task import TASK
 from jobsight.transports.http.pages.tasks import TASKS
@@ -19,7 +20,7 @@ from jobsight.transports.http.pages.unbuilt import unbuilt_endpoint
 from jobsight.transports.http.routes import Endpoint
 from jobsight.web import FOLDER
 
-PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, CHART)
+PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, SCHEDULE, CHART)
 """Every page, in the order of the navigation."""
 
 

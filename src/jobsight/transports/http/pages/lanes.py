@@ -1,0 +1,144 @@
+"""The lanes of the schedule: when runs were and are expected, and what became of it. Arithmetic and geometry only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+
+from msgspec import Struct
+
+from jobsight.core.check import Expectation
+from jobsight.core.schedule import slots_within
+from jobsight.view.latest import LatestJob
+
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+SLOTS_MAX: Final = 240
+"""Slots of one task in the two days that are drawn one by one; a task with more is drawn as a band."""
+
+WIDTH: Final = 960
+HEIGHT: Final = 20
+_SCALE: Final = WIDTH / (2 * DAY_MS)
+
+
+class Slot(Struct, frozen=True, kw_only=True):
+    """
+    A moment at which a run is expected, and what became of it.
+
+    Attributes:
+        fate: ran, late (it started after its grace), missed, due (its grace still runs) or next.
+        job_id: The run that took it.
+    """
+
+    at_ms: int
+    fate: str
+    job_id: str | None = None
+
+
+class Lane(Struct, frozen=True, kw_only=True):
+    """
+    A task's two days in a box of `WIDTH` by `HEIGHT`; now is in the middle.
+
+    Attributes:
+        paths: Fate and outline of all its slots.
+        runs: The outline of its runs: how long each took.
+        is_band: There are too many slots to be drawn one by one.
+        overlaps: Runs that began before the one before had ended.
+        label: The same in words.
+    """
+
+    paths: list[tuple[str, str]]
+    runs: str
+    is_band: bool
+    overlaps: int
+    label: str
+
+
+def slots_of(expected: Expectation, jobs: Sequence[LatestJob], at_ms: int, since_ms: int, anchor_ms: int) -> list[Slot]:
+    """
+    The slots of a task from a day ago to a day ahead, each with its fate; empty for a task with too many of them.
+
+    Args:
+        expected: Its check, with a schedule.
+        jobs: Its latest jobs, the newest first.
+        at_ms: Now. since_ms: nothing was expected before. anchor_ms: intervals are counted from here. All ms UTC.
+    """
+    assert expected.schedule is not None
+    hour_ms = at_ms - at_ms % HOUR_MS
+    moments = _moments(expected.schedule, expected.tz, hour_ms, anchor_ms)
+    if len(moments) > SLOTS_MAX:
+        return []
+    starts = sorted((job.started_ms or job.created_ms, job.job_id) for job in jobs)
+    past = [moment for moment in moments if max(since_ms, at_ms - DAY_MS) <= moment <= at_ms]
+    ahead = [moment for moment in moments if at_ms < moment <= at_ms + DAY_MS]
+    until = [*past[1:], at_ms + 1][: len(past)]
+    slots = [_judged(expected, moment, end, starts, at_ms) for moment, end in zip(past, until, strict=True)]
+    return [*slots, *(Slot(at_ms=moment, fate="next") for moment in ahead)]
+
+
+def lane_of(slots: Sequence[Slot], jobs: Sequence[LatestJob], at_ms: int) -> Lane:
+    """The picture of a task's slots and runs."""
+    outlines: dict[str, list[str]] = {}
+    for slot in slots:
+        outlines.setdefault(slot.fate, []).append(_tick(slot.fate, (slot.at_ms - at_ms + DAY_MS) * _SCALE))
+    runs = [_run(job, at_ms) for job in jobs]
+    overlaps = _overlaps(jobs, at_ms)
+    counts = {fate: sum(slot.fate == fate for slot in slots) for fate in ("ran", "late", "missed", "due", "next")}
+    words = (
+        ", ".join(f"{number} {fate}" for fate, number in counts.items() if number)
+        or "too many runs to be drawn one by one"
+    )
+    if overlaps:
+        words += f", {overlaps} overlapping"
+    return Lane(
+        paths=[(fate, "".join(ticks)) for fate, ticks in sorted(outlines.items())],
+        runs="".join(runs),
+        is_band=not slots,
+        overlaps=overlaps,
+        label=words,
+    )
+
+
+@lru_cache(maxsize=2_048)
+def _moments(schedule: str, zone: str, hour_ms: int, anchor_ms: int) -> list[int]:
+    """Slots from a day before an hour to a day after the next; one more than `SLOTS_MAX` where there are more."""
+    moments: list[int] = []
+    for moment in slots_within(schedule, zone, hour_ms - DAY_MS - 1, hour_ms + HOUR_MS + DAY_MS, anchor_ms):
+        moments.append(moment)
+        if len(moments) > SLOTS_MAX:
+            break
+    return moments
+
+
+def _judged(expected: Expectation, slot_ms: int, end_ms: int, starts: Sequence[tuple[int, str]], at_ms: int) -> Slot:
+    early_ms = slot_ms - expected.early_margin_ms
+    found = next(((start, job_id) for start, job_id in starts if early_ms <= start < end_ms), None)
+    last_ms = slot_ms + expected.start_grace_ms
+    if found is None:
+        return Slot(at_ms=slot_ms, fate="due" if at_ms <= last_ms else "missed")
+    return Slot(at_ms=slot_ms, fate="ran" if found[0] <= last_ms else "late", job_id=found[1])
+
+
+def _tick(fate: str, x: float) -> str:
+    if fate == "missed":
+        return f"M{x - 3:.1f} 3l6 6m0-6l-6 6"
+    if fate == "late":
+        return f"M{x:.1f} 2v9M{x:.1f} 2h4"
+    return f"M{x:.1f} 2v9"
+
+
+def _run(job: LatestJob, at_ms: int) -> str:
+    start_ms = job.started_ms or job.created_ms
+    end_ms = min(job.ended_ms or at_ms, at_ms)
+    if end_ms < at_ms - DAY_MS:
+        return ""
+    left = max(0.0, (start_ms - at_ms + DAY_MS) * _SCALE)
+    width = max(1.5, (end_ms - at_ms + DAY_MS) * _SCALE - left)
+    return f"M{left:.1f} 14h{width:.1f}v4h-{width:.1f}z"
+
+
+def _overlaps(jobs: Sequence[LatestJob], at_ms: int) -> int:
+    spans = sorted((job.started_ms or job.created_ms, job.ended_ms or at_ms) for job in jobs)
+    return sum(before[1] > after[0] >= at_ms - DAY_MS for before, after in pairwise(spans))
