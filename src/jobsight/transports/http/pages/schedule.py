@@ -22,7 +22,7 @@ LANES: Final = 60
 JOBS_READ: Final = 100
 """Jobs of a task from which its slots are judged; a task that runs more often is drawn as a band."""
 
-COMING_SHOWN: Final = 12
+COMING_SHOWN: Final = 8
 WRONG_SHOWN: Final = 20
 HOURS: Final = (-24, -18, -12, -6, 0, 6, 12, 18, 24)
 
