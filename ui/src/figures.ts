@@ -5,10 +5,8 @@ const whole = new Intl.NumberFormat("en-US");
 
 /** A count in the words of the server: `4,837`, `15.2k`, `1.52M`. */
 export function count(value: number): string {
-    for (const [size, unit, scale] of [[1e9, "G", 1e9], [1e6, "M", 1e6], [1e4, "k", 1e3]] as const) {
-        if (value < size) continue;
-        const scaled = value / scale;
-        return `${scaled < 999.5 ? Number(scaled.toPrecision(3)) : Math.round(scaled)}${unit}`;
+    for (const [size, unit, least] of [[1e9, "G", 999_500_000], [1e6, "M", 999_500], [1e3, "k", 10_000]] as const) {
+        if (value >= least) return `${Number((value / size).toPrecision(3))}${unit}`;
     }
     return whole.format(value);
 }

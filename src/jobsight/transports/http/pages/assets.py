@@ -71,7 +71,8 @@ class Assets:
 
 def accepted(header: str) -> str:
     """The best form that a client takes by its `Accept-Encoding`: br, gzip, or the plain one."""
-    words = {word.partition(";")[0].strip() for word in header.lower().split(",") if "q=0" not in word.replace(" ", "")}
+    parts = [part.replace(" ", "").partition(";q=") for part in header.lower().split(",")]
+    words = {word for word, _, weight in parts if weight.rstrip("0") not in ("0.", ".") and weight != "0"}
     return next((encoding for encoding, _ in _ENCODINGS if encoding in words), "")
 
 

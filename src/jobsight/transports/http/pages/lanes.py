@@ -73,7 +73,7 @@ def slots_of(expected: Expectation, jobs: Sequence[LatestJob], at_ms: int, since
     starts = sorted((job.started_ms or job.created_ms, job.job_id) for job in jobs)
     past = [moment for moment in moments if max(since_ms, at_ms - DAY_MS) <= moment <= at_ms]
     ahead = [moment for moment in moments if at_ms < moment <= at_ms + DAY_MS]
-    until = [*past[1:], at_ms + 1][: len(past)]
+    until = [*(moment - expected.early_margin_ms for moment in past[1:]), at_ms + 1][: len(past)]
     slots = [_judged(expected, moment, end, starts, at_ms) for moment, end in zip(past, until, strict=True)]
     return [*slots, *(Slot(at_ms=moment, fate="next") for moment in ahead)]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 _UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
-_SHORT: Final = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
+_SHORT: Final = ((1_000_000_000, "G", 999_500_000), (1_000_000, "M", 999_500), (1_000, "k", 10_000))
 _YEAR_MS_MAX: Final = 253_402_300_799_000
 """The last moment that a calendar of four digits knows."""
 
@@ -53,10 +53,9 @@ def count(number: float | None) -> str:
     """A count: `4,837`, above ten thousand `15.2k`, `1.52M`; a dash for none."""
     if number is None:
         return "–"
-    for size, unit in _SHORT:
-        if number >= size:
-            scaled = number / (1_000 if unit == "k" else size)
-            return f"{scaled:.3g}{unit}" if scaled < 999.5 else f"{scaled:.0f}{unit}"
+    for size, unit, least in _SHORT:
+        if number >= least:
+            return f"{number / size:.3g}{unit}"
     return f"{number:,.0f}"
 
 

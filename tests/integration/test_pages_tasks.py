@@ -1,0 +1,212 @@
+"""The overview, the tasks and the schedule, as a browser without scripts gets them: over two hours that were lived through."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+from collections.abc import Iterator
+from html import unescape
+
+import httpx
+import pytest
+from http_service import Service, service
+from scene import fill
+
+from jobsight.transports.http.pages.assets import Assets
+from jobsight.web import FOLDER
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Assets(FOLDER / "assets").is_built, reason="built without pages (no Node at hand)"),
+]
+
+HOURS_MS = 2 * 3_600_000
+PAGES = [
+    "/",
+    "/?range=24h&table=1",
+    "/tasks",
+    "/tasks/billing.export",
+    "/tasks/mail.send?range=1h&table=1",
+    "/schedule",
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on a folder that has seen two hours of a fleet."""
+    folder = tmp_path_factory.mktemp("scene")
+    fill(folder / "data", round(time.time() * 1000), length_ms=HOURS_MS)
+    with service(folder) as one:
+        yield one
+
+
+@pytest.fixture
+def browser(running: Service) -> Iterator[httpx.Client]:
+    """Somebody who looks at pages."""
+    with running.client() as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its markup."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole_without_scripts(browser: httpx.Client, path: str) -> None:
+    """One heading, the navigation, a main part; and no link that leads nowhere on the way to it."""
+    answer = browser.get(path)
+
+    assert (200, "text/html; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+    assert 1 == answer.text.count("<h1")
+    assert 1 == answer.text.count('<main id="main"')
+    assert "style=" not in answer.text
+    assert "no-store" == answer.headers["cache-control"]
+
+
+def test_the_overview_says_first_what_is_wrong(browser: httpx.Client) -> None:
+    """What, since when, whose, before everything that is well."""
+    said = text_of(browser.get("/").text)
+
+    assert "needs attention" in said or "need attention" in said
+    assert (
+        said.index("billing.export failed")
+        < said.index("healthy")
+        < said.index("running")
+        < said.index("Tasks the worst")
+    )
+    assert re.search(
+        r"billing\.export failed \d times Killed: out of memory \(limit 2048 MB\) \d+ m ago @payments", said
+    )
+
+
+def test_what_is_wrong_stands_in_the_title_and_the_icon(browser: httpx.Client) -> None:
+    """A tab in the background tells as well."""
+    page = browser.get("/tasks").text
+
+    assert re.search(r"<title>\(\d+\) Tasks · Jobsight</title>", page)
+    assert re.search(r'<link rel="icon"[^>]* href="/assets/favicon-red-', page)
+
+
+def test_tasks_stand_in_the_order_of_their_health(browser: httpx.Client) -> None:
+    """The worst first, and every health word leads to the list of those that have it."""
+    page = browser.get("/tasks").text
+    order = re.findall(
+        r'is-\w+"><svg[^>]*><use href="#i-\w+"/></svg>(failing|late|shaky|healthy|idle)</span></td>', page
+    )
+
+    assert sorted(order, key=["failing", "late", "shaky", "healthy", "idle"].index) == order
+    assert "failing" == order[0]
+    chosen = browser.get("/tasks?health=failing").text
+    assert "billing.export" in chosen
+    assert "etl.orders" not in text_of(chosen)
+
+
+def test_a_name_narrows_the_list_and_stays_in_the_field(browser: httpx.Client) -> None:
+    """The whole state of a page is in its URL."""
+    page = browser.get("/tasks?name=BACKUP").text
+
+    assert {"backup.database", "backup.files", "backup.verify"} == set(
+        re.findall(r"<a data-open[^>]*>([^<]+)</a>", page)
+    )
+    assert 'value="BACKUP"' in page
+
+
+def test_a_list_that_matches_nothing_says_so(browser: httpx.Client) -> None:
+    """And leads back."""
+    said = text_of(browser.get("/tasks?name=nothing-is-called-so").text)
+
+    assert "No task matches" in said
+    assert "Show all tasks" in said
+
+
+def test_a_task_tells_what_goes_wrong_and_what_is_expected(browser: httpx.Client) -> None:
+    """Its alert, its errors by kind, its check in words, and how to report to it."""
+    said = text_of(browser.get("/tasks/billing.export").text)
+
+    assert "every 20 min" in said
+    assert "Killed: out of memory (limit # MB)" in said
+    assert "Set by config" in said
+    assert "jobsight run --task 'billing.export' -- ./your-command" in said
+
+
+def test_a_task_that_is_not_there_is_a_page_that_says_so(browser: httpx.Client) -> None:
+    """With the way back, and the status that says it to programs."""
+    answer = browser.get("/tasks/no/such task")
+
+    assert 404 == answer.status_code
+    assert "There is no task" in text_of(answer.text)
+    assert "no/such task" in text_of(answer.text)
+
+
+def test_a_wrong_parameter_is_refused_in_words(browser: httpx.Client) -> None:
+    """On a page, not as JSON."""
+    answer = browser.get("/?range=2y")
+
+    assert (400, True) == (answer.status_code, answer.headers["content-type"].startswith("text/html"))
+    assert "range" in answer.text
+
+
+def test_the_schedule_shows_what_was_missed(browser: httpx.Client) -> None:
+    """In a row, with its task; and what comes next."""
+    said = text_of(browser.get("/schedule").text)
+
+    assert re.search(r"feeds\.import missed( \d+ in a row)?", said)
+    assert re.search(r"Next When .* in \d+ (s|m)", said)
+
+
+def test_an_open_page_asks_for_its_changing_part_alone(browser: httpx.Client) -> None:
+    """The part is what morphs in: no head, no navigation."""
+    part = browser.get("/tasks", headers={"x-jobsight-part": "1"}).text
+
+    assert 1 == part.count('<main id="main"')
+    assert '<nav aria-label="Pages"' not in part
+    assert "<script" not in part
+
+
+def test_the_figures_of_a_chart_have_one_entry_a_column(browser: httpx.Client) -> None:
+    """Empty columns too, so that time runs evenly; the cells hold every completion of the range."""
+    figures = browser.get("/charts/ends?range=1h").json()
+    columns = {len(figures[name]) for name in ("at", "completed", "failed", "other", "p50_ms", "p95_ms")}
+
+    assert {120} == columns
+    assert sum(figures["completed"]) == sum(number for _, _, number in figures["cells"])
+    assert 0 < sum(figures["completed"])
+
+
+def test_a_page_is_made_once_for_all_who_look(browser: httpx.Client) -> None:
+    """Within a second everybody gets the same bytes, and compressed if so wanted."""
+    first, second = browser.get("/schedule"), browser.get("/schedule")
+
+    assert first.text == second.text
+    assert "gzip" == first.headers["content-encoding"]
+    with browser.stream("GET", "/schedule", headers={"accept-encoding": "gzip"}) as raw:
+        packed = b"".join(raw.iter_raw())
+    assert b"<!doctype html>" == gzip.decompress(packed)[:15].lower()
+
+
+def test_built_files_are_kept_for_ever_and_come_compressed(browser: httpx.Client) -> None:
+    """Their names change with what is in them."""
+    page = browser.get("/").text
+    paths = sorted(set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)))
+
+    assert 3 <= len(paths)
+    for path in paths:
+        answer = browser.get(path, headers={"accept-encoding": "br"})
+        assert 200 == answer.status_code
+        assert "immutable" in answer.headers["cache-control"]
+        assert "br" == answer.headers["content-encoding"]
+
+
+def test_the_first_view_is_small(browser: httpx.Client) -> None:
+    """Everything that the overview loads, as gzip: at most 80 kB."""
+    page = browser.get("/")
+    paths = set(re.findall(r'(?:href|src|data-worker)="(/assets/[^"]+)"', page.text))
+    sizes = []
+    for path in ["/", "/charts/ends?range=1h", *sorted(paths)]:
+        with browser.stream("GET", path, headers={"accept-encoding": "gzip"}) as raw:
+            sizes.append(sum(map(len, raw.iter_raw())))
+
+    assert sum(sizes) <= 80_000, sizes
