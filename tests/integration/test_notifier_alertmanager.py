@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from jobsight.engine.reposts import Forgetful
 from jobsight.errors import DeliveryError
 from jobsight.notifiers.base import Making, Notification, NotificationKind
 from jobsight.notifiers.registry import channel_from_url
@@ -101,6 +102,26 @@ def test_an_alert_fires_once_and_resolves(alertmanager: str) -> None:
     assert "true" == open_alerts[0]["annotations"]["acknowledged"]
     assert "https://jobs.example.org/alerts/42" == open_alerts[0]["generatorURL"]
     assert [] == alerts_of(alertmanager)
+
+
+@pytest.mark.slow
+def test_what_an_alertmanager_has_forgotten_it_is_told_again(alertmanager: str) -> None:
+    """An empty one knows all open alerts after one more post, and that somebody watches."""
+    now_ms = int(time.time() * 1000)
+    told = [replace(at(NotificationKind.REPEAT, now_ms), dedup_key=f"jobsight:0:{number}") for number in range(3)]
+
+    async def run() -> None:
+        channel = channel_from_url(f"alertmanager+{alertmanager}", Making(name="am"))
+        assert isinstance(channel, Forgetful)
+        await channel.repost(told, is_well=True, now_ms=now_ms)
+        await channel.repost(told[:1], is_well=True, now_ms=now_ms + 60_000)
+        await channel.close()
+
+    asyncio.run(run())
+    found = alerts_of(alertmanager)
+    keys = sorted(alert["labels"].get("dedup_key", alert["labels"]["alertname"]) for alert in found)
+
+    assert ["Watchdog", "jobsight:0:0", "jobsight:0:1", "jobsight:0:2"] == keys
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from jobsight.app.clock import Say, clock_ms
+from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.app.stores import Store, open_store
 from jobsight.app.writing import duties_of, writer_of
 from jobsight.core.events import RoutingSet, SettingsChanged
@@ -126,7 +126,8 @@ async def _serve(
     import asyncio
 
     from jobsight.app.links import link_key, links_under
-    from jobsight.app.telling import dispatcher_of
+    from jobsight.app.systemd import READY, Systemd
+    from jobsight.app.telling import dispatcher_of, health_of, living_of, self_watch_of
     from jobsight.logs.folder import SECRETS
     from jobsight.logs.passwords import PasswordFiles
     from jobsight.transports.http.assembly import build_service
@@ -148,17 +149,25 @@ async def _serve(
     key = None if public_url is None else link_key(data)
     retention = settings.retention
     kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
+    dispatcher = dispatcher_of(writer, store.view, channels, links_under(public_url, key), say)
+    health = health_of(writer, data, dispatcher)
+    systemd = Systemd(os.environ, health.is_alive, steady_ms)
+
+    def be_ready() -> None:
+        _greet(settings, listening.getsockname()[1], store.state, say)
+        systemd.tell(READY)
+
     service = build_service(
         replace(options, link_key=key),
         writer=writer,
-        ticker=duties_of(writer, store, kept, say),
-        deliveries=dispatcher_of(writer, store.view, channels, links_under(public_url, key), say),
+        ticker=duties_of(writer, store, kept, say, [self_watch_of(writer, data), health, systemd]),
+        deliveries=living_of(dispatcher, channels, store.state, health, settings.deadman.url, systemd, say),
         open_source=lambda: _open_source(data),
         passwords=PasswordFiles(data / SECRETS),
         clock_ms=clock_ms,
         listening=listening,
         control=control,
-        on_ready=lambda: _greet(settings, listening.getsockname()[1], store.state, say),
+        on_ready=be_ready,
         beside=None if stdio is None else StdioBeside(writer, Session(stdio, say), say),
     )
     await service.run()

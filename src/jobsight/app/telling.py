@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jobsight.app.clock import Say, clock_ms
+from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.core.outbox import Delivery
 from jobsight.engine.duties import submit_of
 from jobsight.engine.ports import ReadModel
-from jobsight.errors import StorageError
+from jobsight.errors import JobsightError, StorageError
 from jobsight.notifiers.base import Links
 
 if TYPE_CHECKING:
+    from jobsight.app.systemd import Systemd
+    from jobsight.core.state import State
     from jobsight.engine.dispatcher import Dispatcher
+    from jobsight.engine.health import Health
     from jobsight.engine.instruments import ObservedWriter
+    from jobsight.engine.self_watch import Room, SelfWatch
+    from jobsight.engine.together import Together
     from jobsight.notifiers.base import Notifier
 
 FAILPOINT: Final = "JOBSIGHT_FAILPOINT"
@@ -66,3 +72,84 @@ def dispatcher_of(
     )
     writer.on_deliveries = dispatcher.take
     return dispatcher
+
+
+def health_of(writer: ObservedWriter, data: Path, dispatcher: Dispatcher) -> Health:
+    """The health of a service, as its writer, its outbox and its disk tell."""
+    from jobsight.engine.health import Health, Vitals
+
+    vitals = Vitals(
+        why_not_ready=writer.why_not_ready,
+        in_flight=lambda: writer.in_flight,
+        commits=lambda: writer.instruments.commits + writer.instruments.failed_commits,
+        oldest_waiting_ms=dispatcher.oldest_waiting_ms,
+        room=lambda: room_of(data),
+    )
+    return Health(vitals, clock_ms, steady_ms)
+
+
+def self_watch_of(writer: ObservedWriter, data: Path) -> SelfWatch:
+    """What the service watches at itself."""
+    from jobsight.engine.self_watch import SelfWatch
+    from jobsight.logs.reserve import free_reserve, make_reserve
+
+    def make_room() -> None:
+        with suppress(JobsightError):  # then it has to do without
+            free_reserve(data)
+
+    def keep_room() -> None:
+        with suppress(JobsightError):
+            make_reserve(data)
+
+    return SelfWatch(
+        writer.state,
+        submit_of(writer),
+        clock_ms,
+        room=lambda: room_of(data),
+        refused=lambda: writer.instruments.dropped,
+        why_not_ready=writer.why_not_ready,
+        make_room=make_room,
+        keep_room=keep_room,
+    )
+
+
+def living_of(
+    dispatcher: Dispatcher,
+    channels: Mapping[str, Notifier],
+    state: State,
+    health: Health,
+    deadman_url: str | None,
+    systemd: Systemd,
+    say: Say,
+) -> Together:
+    """All that goes on beside the requests: deliveries, what is told again, the dead-man's switch, systemd's watchdog."""
+    from jobsight.engine.deadman import DeadMan
+    from jobsight.engine.reposts import Reposts
+    from jobsight.engine.together import Together
+
+    reposts = Reposts(state, channels, dispatcher.notification_of, health.faults, clock_ms, say)
+    dispatcher.on_sent = reposts.note_sent
+    switches = [] if deadman_url is None else [DeadMan(_ping_of(deadman_url), health.faults, say)]
+    return Together([dispatcher, reposts, *switches, systemd])
+
+
+def room_of(data: Path) -> Room | None:
+    """The room on the disk of a data folder; None where the system does not say."""
+    from jobsight.engine.self_watch import Room
+
+    try:
+        found = os.statvfs(data)
+    except OSError:
+        return None
+    return Room(free_bytes=found.f_bavail * found.f_frsize, total_bytes=found.f_blocks * found.f_frsize)
+
+
+def _ping_of(url: str) -> Callable[[], Awaitable[object]]:
+    from jobsight.notifiers.limits import SendLimits
+    from jobsight.notifiers.masking import Mask, Secret
+    from jobsight.notifiers.outgoing import HttpClient, Post
+
+    secret = Secret(url)
+    client = HttpClient(mask=Mask([secret]), limits=SendLimits())
+    post = Post(url=secret, body=b"", headers={}, method="GET")
+    return lambda: client.send(post, now_ms=clock_ms())

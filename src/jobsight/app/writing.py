@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from jobsight.app.clock import Say, clock_ms
+from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.app.stores import Store, open_store
 from jobsight.core.events import InternalEvent
 from jobsight.core.state import State
@@ -56,14 +56,14 @@ def writer_of(
 
 def ticker_of(writer: Writer, view: ReadModel, clock: Callable[[], int] = clock_ms) -> Ticker:
     """The ticker of a writer's state: told what each flush is about to store, and handing in what has passed."""
-    ticker = Ticker(writer.state, submit_of(writer), clock, view.note_alive)
+    ticker = Ticker(writer.state, submit_of(writer), clock, view.note_alive, steady_ms)
     writer.on_flush = ticker.register
     return ticker
 
 
-def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say) -> Duties:
+def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say, further: Sequence[Duty] = ()) -> Duties:
     """What the owner of a writer has to do from time to time. What is kept in memory alone is bounded by its bytes."""
-    duties: list[Duty] = [ticker_of(writer, store.view)]
+    duties: list[Duty] = [ticker_of(writer, store.view), *further]
     if store.data is not None:
         from jobsight.engine.trimming import trimming_of
 

@@ -117,6 +117,12 @@ KEYS: Final = (
         "How long events are kept in the log at least; 0 for ever.",
         field="retention.log_ms",
     ),
+    _key(
+        "deadman.url",
+        values.secret_url,
+        "Asked for every minute while the monitor is well: a dead-man's switch that notices when that stops.",
+        is_secret=True,
+    ),
     _key("notify", values.urls, "URLs of channels that are told of every alert.", is_secret=True),
 )
 

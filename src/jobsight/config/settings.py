@@ -95,6 +95,12 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     log_ms: int = 90 * 86_400_000
 
 
+class DeadmanSettings(Struct, frozen=True, kw_only=True):
+    """Who is told every minute that the monitor is well: a URL, a secret as a whole; None for nobody."""
+
+    url: str | None = None
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """
     Everything that can be set.
@@ -109,6 +115,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: DataSettings = DataSettings()
     jobs: JobSettings = JobSettings()
     retention: RetentionSettings = RetentionSettings()
+    deadman: DeadmanSettings = DeadmanSettings()
     notify: tuple[str, ...] = ()
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     smtp: Mapping[str, Any] = field(default_factory=dict)

@@ -122,5 +122,13 @@ def web_url(value: object) -> str:
     return text
 
 
+def secret_url(value: object) -> str:
+    """An http or https URL of which nothing is shown."""
+    text = value.strip() if isinstance(value, str) else ""
+    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname or " " in text:
+        raise ValueError("expected a URL such as https://hc-ping.example.org/...")
+    return text
+
+
 def _expected(what: str, value: object) -> NoReturn:
     raise ValueError(f"expected {what}, got {shown(list(value) if isinstance(value, tuple) else value)}")

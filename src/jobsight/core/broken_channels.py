@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobsight.core.alert import ALERT_TRANSITIONS, Alert, AlertKind, fingerprint_of
+from jobsight.core.alert import Alert, AlertKind, fingerprint_of
 from jobsight.core.alerting import resolve
-from jobsight.core.decision import Change
-from jobsight.core.notifying import announce
 from jobsight.core.outbox import Delivery, DeliveryState
 from jobsight.core.rules import CHANNEL_BROKEN
+from jobsight.core.self_alerts import count_trouble
 from jobsight.core.state import State
 
 
@@ -32,20 +31,8 @@ def judge_channel(state: State, delivery: Delivery, place: int, at_ms: int) -> l
     is_about_a_channel = delivery.notice.rule == CHANNEL_BROKEN
     if delivery.channel not in state.routing.channels or (alert is not None and is_about_a_channel):
         return []
-    is_new = alert is None
-    if alert is None:
-        alert = _opened(state, delivery, place, at_ms)
-    alert.count += 1
-    alert.last_error = delivery.detail
-    alert.text = f"channel {delivery.channel} gave up a notification: {delivery.detail}"
-    alert.updated_ms = at_ms
-    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED]
-    if not alert.is_dirty:
-        alert.is_dirty = True
-        state.changes.alerts.append(alert)
-    if is_new:
-        announce(state, alert, Change.RAISED, at_ms)
-    return [alert]
+    text = f"channel {delivery.channel} gave up a notification: {delivery.detail}"
+    return [count_trouble(state, CHANNEL_BROKEN, delivery.channel, text, delivery.detail, place, at_ms)]
 
 
 def forgive_channels(state: State, channels: Sequence[str], at_ms: int) -> list[Alert]:
@@ -59,18 +46,3 @@ def forgive_channels(state: State, channels: Sequence[str], at_ms: int) -> list[
 
 def _fingerprint(channel: str) -> str:
     return fingerprint_of(CHANNEL_BROKEN, None, channel, "")
-
-
-def _opened(state: State, delivery: Delivery, place: int, at_ms: int) -> Alert:
-    fingerprint = _fingerprint(delivery.channel)
-    alert = Alert(
-        alert_id=f"{fingerprint}-{place}",
-        fingerprint=fingerprint,
-        rule=CHANNEL_BROKEN,
-        task=None,
-        queue=delivery.channel,
-        opened_ms=at_ms,
-        first_error=delivery.detail,
-    )
-    state.open_by_fingerprint[fingerprint] = state.open_by_id[alert.alert_id] = alert
-    return alert

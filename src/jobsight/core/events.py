@@ -181,12 +181,22 @@ class MonitorBlind(Internal, frozen=True, kw_only=True, gc=False, tag="monitor_b
     """
     Nothing could be seen from `from_ms` to `to_ms`, ms UTC: the monitor did not run, or its clock was set.
 
-    `slots` of schedules lie within; where the clock was set back, `to_ms` lies before `from_ms`.
+    `slots` of schedules lie within; where the clock was set back, `to_ms` lies before `from_ms`. `is_clock`: it ran all the
+    time, and its clock was set.
     """
 
     from_ms: int
     to_ms: int
     slots: int = 0
+    is_clock: bool = False
+
+
+class MonitorTrouble(Internal, frozen=True, kw_only=True, gc=False, tag="monitor_trouble"):
+    """Something is wrong with the monitor itself (`rule`: one of `self.*`, `text` in one sentence), or is so no more."""
+
+    rule: str
+    text: str = ""
+    is_over: bool = False
 
 
 class AlertAcknowledged(Internal, frozen=True, kw_only=True, gc=False, tag="alert_acknowledged"):
@@ -366,6 +376,7 @@ InternalEvent = (
     | CheckSet
     | CheckRemoved
     | MonitorBlind
+    | MonitorTrouble
     | AlertAcknowledged
     | AlertResolved
     | SilenceSet

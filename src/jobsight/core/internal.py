@@ -23,6 +23,7 @@ from jobsight.core.events import (
     LogCheckpointed,
     MaintenanceSet,
     MonitorBlind,
+    MonitorTrouble,
     PingUrlCreated,
     PingUrlRevoked,
     RetentionPassed,
@@ -43,7 +44,8 @@ from jobsight.core.outbox import TRIES_KEPT, DeliveryState, Try
 from jobsight.core.pings import create_ping_url, revoke_ping_url
 from jobsight.core.retention import pass_retention
 from jobsight.core.routing import Routing
-from jobsight.core.rules import BLIND, OVERDUE
+from jobsight.core.rules import BLIND, CLOCK_STEPPED, OVERDUE
+from jobsight.core.self_alerts import note_trouble
 from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, Maintenance, Silence
 from jobsight.core.spans import span_text
 from jobsight.core.state import State, touch_check
@@ -96,7 +98,7 @@ def apply_internal(state: State, batch: Batch) -> Applied:
 
 def _watch(
     state: State,
-    event: CheckSet | CheckRemoved | SlotPlanned | ConditionEnded | RunsJudged | MonitorBlind,
+    event: CheckSet | CheckRemoved | SlotPlanned | ConditionEnded | RunsJudged | MonitorBlind | MonitorTrouble,
     place: int,
     applied: Applied,
     at_ms: int,
@@ -118,6 +120,8 @@ def _watch(
             applied.alerts += judge_runs(state, event, place, at_ms)
         case MonitorBlind():
             _note_blind(state, event, place, applied, at_ms)
+        case MonitorTrouble():
+            applied.alerts += note_trouble(state, event, place, at_ms)
         case _:
             assert_never(event)
 
@@ -143,13 +147,15 @@ def _end_condition(state: State, event: ConditionEnded, applied: Applied, at_ms:
 
 def _note_blind(state: State, event: MonitorBlind, place: int, applied: Applied, at_ms: int) -> None:
     state.changes.is_watch_dirty = True
+    length, rule = span_text(event.to_ms - event.from_ms), CLOCK_STEPPED
     if event.to_ms <= event.from_ms:
-        text = f"the clock was set back by {span_text(event.from_ms - event.to_ms)}"
+        text = f"the clock was set back by {length}"
     else:
         state.gaps = [*state.gaps, Gap(event.from_ms, event.to_ms)][-GAPS_KEPT:]
-        length = span_text(event.to_ms - event.from_ms)
-        text = f"monitor was blind for {length}, {event.slots} slots unverified"
-    applied.alerts.append(note(state, BLIND, text, place, at_ms))
+        text = f"the clock was set forward by {length}, {event.slots} slots unverified"
+        if not event.is_clock:
+            rule, text = BLIND, f"monitor was blind for {length}, {event.slots} slots unverified"
+    applied.alerts.append(note(state, rule, text, place, at_ms))
 
 
 def _lend_a_hand(state: State, event: AlertAcknowledged | AlertResolved, applied: Applied, at_ms: int) -> None:

@@ -26,6 +26,11 @@ OVERLAP: Final = "overlap"
 BLIND: Final = "self.blind"
 CHANNEL_BROKEN: Final = "self.channel_broken"
 """A notification was given up; the alert's queue names the channel."""
+CLOCK_STEPPED: Final = "self.clock_stepped"
+"""The clock of the monitor's machine was set."""
+DISK_LOW: Final = "self.disk_low"
+INGEST_DROPPED: Final = "self.ingest_dropped"
+"""Reports were refused although they were as they should be."""
 EXPIRY: Final = "expiry"
 """Nothing more was heard of an alert."""
 LAPSE: Final = "lapse"
@@ -40,6 +45,8 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     FAILURE_RATE: Severity.WARNING,
     OVERLAP: Severity.WARNING,
     BLIND: Severity.WARNING,
+    CLOCK_STEPPED: Severity.WARNING,
+    DISK_LOW: Severity.WARNING,
 }
 """Rules that never wake anybody; the others are as bad as their check says, critical without one."""
 
@@ -49,5 +56,8 @@ JOB_RULES: Final = (OVERDUE, TOO_LONG, STALLED, SLOW)
 RUN_RULES: Final = (TOO_FAST,)
 """Found at a run that has ended; the next run without it says that it is over."""
 
-ALERT_RULES: Final = (RULE_JOB_FAILED, MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, OVERLAP, BLIND)
-"""Every rule that opens alerts."""
+SELF_RULES: Final = (BLIND, CHANNEL_BROKEN, CLOCK_STEPPED, DISK_LOW, INGEST_DROPPED)
+"""About the monitor itself."""
+
+ALERT_RULES: Final = (RULE_JOB_FAILED, MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, OVERLAP)
+"""Every rule that opens alerts about a task."""

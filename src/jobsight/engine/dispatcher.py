@@ -91,6 +91,7 @@ class Dispatcher:
         last_success_of: When a task last succeeded, ms UTC, for alerts that do not say so.
         say: Told what an operator should mend.
         send_seconds: For one send in all.
+        on_sent: Told what a channel has taken.
         pass_point: Told the points at which a test may end the process: `BEFORE_SEND`, `AFTER_SEND`.
     """
 
@@ -107,6 +108,7 @@ class Dispatcher:
         last_success_of: Callable[[str], int | None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
         send_seconds: float = SEND_SECONDS_MAX,
+        on_sent: Callable[[Delivery, Notification], None] = lambda delivery, notification: None,
         pass_point: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._state = state
@@ -118,6 +120,7 @@ class Dispatcher:
         self._last_success_of = last_success_of
         self._say = say
         self._send_seconds = send_seconds
+        self.on_sent = on_sent
         self._pass_point = pass_point
         self._unmarked: list[DeliveryResult] = []
         self._mark_now = asyncio.Event()
@@ -188,10 +191,13 @@ class Dispatcher:
 
     async def _send(self, lane: Lane, delivery: Delivery) -> None:
         self._pass_point(BEFORE_SEND)
-        outcome = await outcome_of(self._hand_to(lane.channel, delivery), self._send_seconds)
+        notification = self.notification_of(delivery)
+        work = lane.channel.send(notification, now_ms=self._clock_ms())
+        outcome = await outcome_of(work, self._send_seconds)
         tries = delivery.tries + 1
         if isinstance(outcome, Receipt):
             self._pass_point(AFTER_SEND)
+            self.on_sent(delivery, notification)
             lane.failures_in_row = 0
             lane.rests_until_ms = 0
             if outcome.problem is not None:
@@ -200,9 +206,6 @@ class Dispatcher:
             self._conclude(delivery, DeliveryState.DELIVERED, tries, detail, lane)
             return
         self._note_failure(lane, delivery, outcome, tries)
-
-    async def _hand_to(self, channel: Notifier, delivery: Delivery) -> Receipt:
-        return await channel.send(self._notification(delivery), now_ms=self._clock_ms())
 
     def _note_failure(self, lane: Lane, delivery: Delivery, error: Exception, tries: int) -> None:
         """A try has failed: plan the next one, or give up and say so."""
@@ -274,7 +277,7 @@ class Dispatcher:
         if not is_stored:
             self._unmarked.append(result)
 
-    def _notification(self, delivery: Delivery) -> Notification:
+    def notification_of(self, delivery: Delivery) -> Notification:
         """The frozen notice of a delivery as its channel takes it."""
         notice = msgspec.to_builtins(delivery.notice)
         job_id, task = delivery.notice.job_id, delivery.notice.task

@@ -143,14 +143,14 @@ def window_silence(window: Maintenance, starts_ms: int) -> SilenceSet:
     )
 
 
-def blind_notice(state: State, from_ms: int, to_ms: int) -> MonitorBlind:
-    """That nothing was seen for a while, with the slots that lie within."""
+def blind_notice(state: State, from_ms: int, to_ms: int, *, is_clock: bool = False) -> MonitorBlind:
+    """That nothing was seen for a while, or that the clock was set, with the slots that lie within."""
     slots = 0
     for check in state.checks.values():
         if slots >= SLOTS_OF_A_GAP_MAX:
             break
         slots += sum(1 for _ in _slots_in(check, from_ms, to_ms))
-    return MonitorBlind(from_ms=from_ms, to_ms=to_ms, slots=slots)
+    return MonitorBlind(from_ms=from_ms, to_ms=to_ms, slots=slots, is_clock=is_clock)
 
 
 def _slots_in(check: Check, from_ms: int, to_ms: int) -> Iterator[int]:

@@ -16,12 +16,17 @@ from jobsight.engine.writer import Deliver, Writer
 from jobsight.logs.base import BatchKind, Entry, Head, Log, Record
 from jobsight.protocol.codec import Chunk
 from jobsight.protocol.refusals import Refusal
+from jobsight.protocol.session import Outcome
 
 COMMIT_BOUNDS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram of commit times, in seconds."""
 
 STORED_KEPT: Final = 64
 """Stored batches that wait to be shown to those who follow; further ones are only counted."""
+
+
+OURS: Final = ("temporarily_unavailable", "crash", "http_429", "http_503", "ping_429", "ping_503")
+"""Reasons for which it is not the sender's fault."""
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -61,9 +66,14 @@ class Instruments:
         self.stored: deque[Stored] = deque()
         self.passed_over = 0
 
-    def count_refused(self, reason: str) -> None:
-        """One more line or request was not taken. Reasons are few and fixed."""
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+    def count_refused(self, reason: str, count: int = 1) -> None:
+        """More lines or requests were not taken. Reasons are few and fixed."""
+        self.refused[reason] = self.refused.get(reason, 0) + count
+
+    @property
+    def dropped(self) -> int:
+        """Lines and requests that were not taken although they were as they should be."""
+        return sum(self.refused.get(reason, 0) for reason in OURS)
 
     def note_commit(self, entries: Sequence[Entry], heads: Sequence[Head], seconds: float) -> None:
         """Entries became durable together. Called by the log thread."""
@@ -139,7 +149,13 @@ class ObservedWriter(Writer):
         for aside in chunk.asides:
             if isinstance(aside.item, Refusal):
                 self.instruments.count_refused(_reason(aside.item))
-        super().submit(chunk, deliver)
+
+        def counted(outcome: Outcome) -> None:
+            if outcome.failure is not None:
+                self.instruments.count_refused(_reason(outcome.failure), len(chunk.reports))
+            deliver(outcome)
+
+        super().submit(chunk, counted)
 
     @override
     def settle(self) -> None:

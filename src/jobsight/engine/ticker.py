@@ -62,6 +62,8 @@ class Ticker:
         state: The writer's.
         submit_events: Brings what passed into the log.
         clock_ms: Wall time, ms since the epoch, UTC.
+        steady_ms: A clock that nobody can set and that goes on while the machine sleeps; tells a clock that was set from a
+            time in which nobody watched. None where there is none.
         note_alive: Told every 10 s up to when the monitor has watched, so that a start knows for how long it was blind.
     """
 
@@ -71,11 +73,14 @@ class Ticker:
         submit_events: Submit,
         clock_ms: Callable[[], int],
         note_alive: Callable[[int], None] = lambda _: None,
+        steady_ms: Callable[[], int] | None = None,
     ) -> None:
         self._state: Final = state
         self._submit: Final = submit_events
         self._clock_ms: Final = clock_ms
         self._note_alive: Final = note_alive
+        self._steady_ms: Final = steady_ms
+        self._watched_ms: int | None = None
         self._heap: Final = DeadlineHeap()
         self._ready: dict[tuple[str, ...], InternalEvent] = {}
         self._revisions: dict[str, int] = {}
@@ -99,13 +104,14 @@ class Ticker:
     def tick(self) -> None:
         """Say what has passed. Cheap when nothing has."""
         now_ms = self._clock_ms()
+        has_watched = self._has_watched()
         if self._is_waiting:
             return
         if len(self._heap) == 0 and not self._ready:
             self._alive_ms = now_ms
             return
         if abs(now_ms - self._alive_ms) > BLIND_MS_MIN:
-            blind = blind_notice(self._state, self._alive_ms, now_ms)
+            blind = blind_notice(self._state, self._alive_ms, now_ms, is_clock=has_watched)
             self._alive_ms = now_ms
             self._say([blind], [])
             return
@@ -116,6 +122,13 @@ class Ticker:
         next_ms = self._heap.next_ms()
         if self._ready or (next_ms is not None and next_ms <= now_ms):
             self._pass(now_ms)
+
+    def _has_watched(self) -> bool:
+        """Whether somebody looked a moment ago, by the clock that nobody can set."""
+        if self._steady_ms is None:
+            return False
+        last_ms, self._watched_ms = self._watched_ms, self._steady_ms()
+        return last_ms is not None and self._watched_ms - last_ms <= BLIND_MS_MIN
 
     def register(self, changes: Changes) -> None:
         """

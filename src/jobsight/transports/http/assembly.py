@@ -10,9 +10,9 @@ from ssl import SSLContext
 from msgspec import Struct
 
 from jobsight.core.state import State
-from jobsight.engine.dispatcher import Dispatcher as Deliveries
 from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
+from jobsight.engine.together import Living
 from jobsight.engine.users import Passwords, is_guarded
 from jobsight.errors import ConfigError
 from jobsight.transports.http.acknowledge import acknowledge_endpoints
@@ -63,7 +63,7 @@ def build_service(
     *,
     writer: ObservedWriter,
     ticker: Duty,
-    deliveries: Deliveries,
+    deliveries: Living,
     open_source: Callable[[], Source],
     passwords: Passwords,
     clock_ms: Callable[[], int],

@@ -15,8 +15,8 @@ from msgspec import Struct
 from typing_extensions import override
 from uvicorn import Server
 
-from jobsight.engine.dispatcher import Dispatcher as Deliveries
 from jobsight.engine.duties import Duty
+from jobsight.engine.together import Living
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
 from jobsight.transports.http.dispatch import Dispatcher
@@ -66,7 +66,7 @@ class Service:
         reading: ReadingSide,
         writer: Writer,
         ticker: Duty,
-        deliveries: Deliveries,
+        deliveries: Living,
         listeners: Sequence[Listener],
         on_ready: Callable[[], None],
         beside: StdioBeside | None = None,
