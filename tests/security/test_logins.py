@@ -97,7 +97,8 @@ def test_signing_out_ends_the_session_and_not_only_the_cookie(tmp_path: Path) ->
         copy = {"cookie": f"jobsight_session={client.cookies['jobsight_session']}"}
         before = client.get("/api/v1/stats", headers=copy)
         out = client.post("/logout", headers={"origin": running.url})
-        after = running.client().get("/api/v1/stats", headers=copy)
+        with running.client() as other:
+            after = other.get("/api/v1/stats", headers=copy)
 
     assert [200, 303, 401] == [before.status_code, out.status_code, after.status_code]
     assert "Max-Age=0" in out.headers["set-cookie"]

@@ -60,7 +60,7 @@ class Users:
         self._state = state
         self._passwords = passwords
         self._hasher = PasswordHasher(time_cost=HASH_TIME_COST, memory_cost=HASH_MEMORY_KIB, parallelism=HASH_LANES)
-        self._nobodys = self._hasher.hash(secrets.token_hex(16))
+        self._nobodys = ""
 
     def find(self, name: str) -> User | None:
         """The operator of a name."""
@@ -114,6 +114,7 @@ class Users:
 
     def is_password(self, user: User | None, password: str) -> bool:
         """Whether a password is this operator's. Takes the same time for nobody; slow on purpose, and for any thread."""
+        self._nobodys = self._nobodys or self._hasher.hash(secrets.token_hex(16))
         kept = None if user is None else self._passwords.read(user.password_ref)
         try:
             self._hasher.verify(self._nobodys if kept is None else kept, password)

@@ -119,6 +119,17 @@ class Codec:
         chunk.payload = b"".join(payloads) if len(payloads) != 1 else payloads[0]
         return chunk
 
+    def read_reports(self, lines: Sequence[bytes]) -> Chunk | None:
+        """Read lines of different requests at once; None, with nothing taken, unless each of them is one plain report."""
+        chunk = Chunk()
+        payloads: list[bytes] = []
+        if self._fragment or not self._read_slice(b"\n".join((*lines, b"")), chunk, payloads):
+            return None
+        if chunk.asides or len(chunk.reports) != len(lines):
+            return None
+        (chunk.payload,) = payloads
+        return chunk
+
     def finish(self) -> bytes:
         """The end of the stream: what is left of a message that never became whole, for the record."""
         fragment = b" ".join(self._fragment)

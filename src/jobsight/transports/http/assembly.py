@@ -15,22 +15,22 @@ from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.together import Living
 from jobsight.engine.users import Passwords, is_guarded
 from jobsight.errors import ConfigError
+from jobsight.transports.http.access import Access
 from jobsight.transports.http.acknowledge import acknowledge_endpoints
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.connections import Bounds
 from jobsight.transports.http.dispatch import EVENTS, Dispatcher
 from jobsight.transports.http.guarding import Guard, guard_of
 from jobsight.transports.http.health import health_endpoints
-from jobsight.transports.http.ingest import Ingest
 from jobsight.transports.http.journal import Journal
 from jobsight.transports.http.openapi import openapi_endpoint
 from jobsight.transports.http.peers import Peers, is_loopback
 from jobsight.transports.http.ping_url_api import ping_url_endpoints
-from jobsight.transports.http.pings import Pings
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.reading_side import ReadingSide
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.server import Listener, Service
+from jobsight.transports.http.taking_side import TakingSide, taking_side
 from jobsight.transports.stdio_beside import StdioBeside
 
 
@@ -90,26 +90,26 @@ def build_service(
     journal = Journal()
     peers = Peers([ip_network(network) for network in options.trusted_proxies])
     guard = _guard(options, writer, passwords, peers, clock_ms)
-    ingest = Ingest(writer, inflated_bytes_max=options.inflated_bytes, report_unanswered=journal.note)
-    pings = _pings(options, writer, peers, clock_ms)
+    taking = _taking(options, writer, guard.access, peers, clock_ms, journal)
     reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms, metrics_ms=options.metrics_seconds * 1000)
     endpoints = [
         *guard.endpoints,
-        *ping_url_endpoints(writer, pings.last_ping_ms),
+        *ping_url_endpoints(writer, taking.pings.last_ping_ms),
         *reading.endpoints,
         *_free_endpoints(options, writer, reading, peers, clock_ms),
     ]
     app = Dispatcher(
         access=guard.access,
-        ingest=ingest,
-        pings=pings,
+        ingest=taking.ingest,
+        pings=taking.pings,
         count_refused=writer.instruments.count_refused,
         endpoints=[*endpoints, openapi_endpoint([EVENTS, *endpoints])],
         log_request=journal.request if options.log_requests else None,
     )
     return Service(
         app=app,
-        ingest=ingest,
+        hot=taking.hot,
+        ingest=taking.ingest,
         reading=reading,
         writer=writer,
         ticker=ticker,
@@ -160,13 +160,23 @@ def _free_endpoints(
     ]
 
 
-def _pings(options: ServiceOptions, writer: ObservedWriter, peers: Peers, clock_ms: Callable[[], int]) -> Pings:
-    return Pings(
+def _taking(
+    options: ServiceOptions,
+    writer: ObservedWriter,
+    access: Access,
+    peers: Peers,
+    clock_ms: Callable[[], int],
+    journal: Journal,
+) -> TakingSide:
+    return taking_side(
         writer,
+        access=access,
         peers=peers,
         rate=RateLimit(options.requests_per_second),
-        clock_ms=clock_ms,
         inflated_bytes_max=options.inflated_bytes,
+        clock_ms=clock_ms,
+        note=journal.note,
+        log_request=journal.request if options.log_requests else None,
     )
 
 

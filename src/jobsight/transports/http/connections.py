@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from typing_extensions import override
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from jobsight.transports.http.access import LOCAL_USER
+from jobsight.transports.http.exchange import Scope
+from jobsight.transports.http.hot import HotPaths, HotRequest
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Request line and headers together."""
@@ -46,9 +48,32 @@ class Bounds:
 
 
 class BoundedConfig(Config):
-    """uvicorn's configuration, and the bounds of its connections."""
+    """uvicorn's configuration, the bounds of its connections, and what is answered below ASGI."""
 
     bounds: Bounds
+    hot: HotPaths
+
+
+class _Openings:
+    """The first lines of replies by their status, made anew when the date changes, which is once a second."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] | None = None
+        self._known: dict[int, bytes] = {}
+
+    def of(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Status line, and the headers that every reply has."""
+        if headers is not self._headers:
+            self._headers = headers
+            self._known.clear()
+        opening = self._known.get(status)
+        if opening is None:
+            lines = [b"%b: %b\r\n" % header for header in headers]
+            opening = self._known[status] = STATUS_LINE[status] + b"".join(lines)
+        return opening
+
+
+_openings: Final = _Openings()
 
 
 class Connection(HttpToolsProtocol):
@@ -66,6 +91,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = self.config.bounds
         self._local_user: str | None = None
+        self.hot_scope: Scope = {}
         self._is_in_head = True
         self._head_bytes = 0
         self._head_since = self._moved = self.loop.time()
@@ -77,6 +103,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(503, b"Service Unavailable", b"too many connections")
         elif self._bounds.is_control:
             self._local_user = _user_of(transport)
+            self.hot_scope[LOCAL_USER] = self._local_user
+        self.hot_scope["client"], self.hot_scope["scheme"] = self.client, self.scheme
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -89,9 +117,10 @@ class Connection(HttpToolsProtocol):
 
     @override
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._local_user is not None:
-            self.scope[LOCAL_USER] = self._local_user  # type: ignore[typeddict-unknown-key]
+        # The scope waits until it is known that somebody wants it.
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._is_in_head = True
         self._head_bytes = 0
         self._head_since = self._moved
@@ -99,7 +128,55 @@ class Connection(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        before = self._current()
+        if before is None or before.response_complete:
+            method, headers = self.parser.get_method(), dict(self.headers)
+            way = self.config.hot.way_of(method, self.url, headers)
+            if way is not None:
+                keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+                self.cycle = HotRequest(self, way, method, self.url, headers, keep_alive)  # type: ignore[assignment]
+                return
+        self._open_scope()
         super().on_headers_complete()
+
+    def _open_scope(self) -> None:
+        url, headers, is_expecting = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, is_expecting
+        self.headers += headers
+        if self._local_user is not None:
+            self.scope[LOCAL_USER] = self._local_user  # type: ignore[typeddict-unknown-key]
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        cycle = self._current()
+        if isinstance(cycle, HotRequest):
+            cycle.body += body
+        else:
+            super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        cycle = self._current()
+        if isinstance(cycle, HotRequest):
+            cycle.more_body = False
+            self.config.hot.take(cycle)
+        else:
+            super().on_message_complete()
+
+    def end_hot(self, request: HotRequest, status: int, answer: bytes) -> None:
+        """Answer a request of a hot path, and begin the next one that waits on this connection."""
+        request.response_complete = True
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.transport.write(_openings.of(status, self.server_state.default_headers) + answer)
+        if not request.keep_alive:
+            self.transport.close()
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     @override
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -138,7 +215,7 @@ class Connection(HttpToolsProtocol):
         ):
             self._refuse(408, b"Request Timeout", b"the head of the request did not come in time")
 
-    def _current(self) -> RequestResponseCycle | None:
+    def _current(self) -> RequestResponseCycle | HotRequest | None:
         """The last request; None before the first."""
         return self.cycle
 

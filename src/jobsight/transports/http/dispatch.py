@@ -79,7 +79,8 @@ class Dispatcher:
                 scope[CALLER] = self._access.identify(scope, headers)
         except HttpRefusal as why:
             self._count_refused(f"http_{why.status}")
-            await refuse(with_page_headers(send), _to_login(why, scope, headers))
+            is_hot = path == EVENTS.path or path.startswith(PING_PREFIX)
+            await refuse(send if is_hot else with_page_headers(send), why if is_hot else _to_login(why, scope, headers))
             return
         except Disconnected:
             return

@@ -44,7 +44,8 @@ CODECS_MAX: Final = 16
 """Senders of single messages whose job ids are remembered as valid."""
 
 _NDJSON_NAMES: Final = frozenset({NDJSON, b"application/ndjson", b"application/jsonl", b"application/x-jsonlines"})
-_RETRY_AFTER: Final = (b"retry-after", b"%d" % RETRY_SECONDS)
+RETRY_AFTER: Final = (b"retry-after", b"%d" % RETRY_SECONDS)
+"""Tells a client when to come again."""
 
 
 class Ingest:
@@ -93,19 +94,30 @@ class Ingest:
             stream.stop()
 
     async def _take_one(self, body: bytes, send: Send, caller: Caller) -> None:
-        codec = self._codec(caller.name)
+        chunk = self.read_one(body, caller)
+        status, text, headers = self.answer_one(chunk, await self._store(chunk))
+        await reply(send, status, text, headers=headers)
+
+    def read_one(self, body: bytes, caller: Caller) -> Chunk:
+        """The one message of a body; HttpRefusal (400) where it holds none, or more."""
+        codec = self.codec(caller.name)
         chunk = codec.read([body.removeprefix(BYTE_ORDER_MARK).strip() + b"\n"])
         fragment = codec.finish()
         if fragment or len(chunk.reports) + len(chunk.asides) != 1:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, _not_one(chunk, fragment))
         _restrict(chunk, caller)
-        outcome = await self._store(chunk)
-        code = _code_of(chunk, outcome)
-        status = 200 if code is None else STATUS.get(code, 400)
-        headers = (_RETRY_AFTER,) if status == 503 else ()
-        await reply(send, status, self._wording.replies(chunk, outcome), headers=headers)
+        return chunk
 
-    def _codec(self, source: str) -> Codec:
+    def answer_one(self, chunk: Chunk, outcome: Outcome) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+        """Status, body and further headers of the answer to a chunk of one message."""
+        status = status_of(_code_of(chunk, outcome))
+        return status, self._wording.replies(chunk, outcome), (RETRY_AFTER,) if status == 503 else ()
+
+    def answers(self, chunk: Chunk, outcome: Outcome) -> list[bytes]:
+        """The answers to a chunk of several messages, in their order, each closed by a newline."""
+        return self._wording.replies(chunk, outcome).splitlines(keepends=True)
+
+    def codec(self, source: str) -> Codec:
         """One for each sender, since it remembers what was valid."""
         codec = self._codecs.pop(source, None)
         if codec is None:
@@ -129,7 +141,7 @@ class Ingest:
         session = Session(ReplyForm.BODY, self._report_unanswered, default_source=caller.name)
         stream = _Stream(self._writer, session, send, caller)
         if self._is_stopping:
-            raise HttpRefusal(503, Code.TEMPORARILY_UNAVAILABLE, "the monitor is stopping", headers=(_RETRY_AFTER,))
+            raise HttpRefusal(503, Code.TEMPORARILY_UNAVAILABLE, "the monitor is stopping", headers=(RETRY_AFTER,))
         self._streams.add(stream)
         try:
             await stream.run(body)
@@ -238,6 +250,11 @@ _STREAM_START: Final = {
     "status": 200,
     "headers": [(b"content-type", NDJSON), (b"cache-control", b"no-store")],
 }
+
+
+def status_of(code: Code | None) -> int:
+    """The HTTP status of an answer with this error code; None for a good one."""
+    return 200 if code is None else STATUS.get(code, 400)
 
 
 def _restrict(chunk: Chunk, caller: Caller) -> None:

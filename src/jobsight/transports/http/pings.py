@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from jobsight.core.ping_urls import PingUrl
 from jobsight.core.state import State
 from jobsight.engine.instruments import ObservedWriter
-from jobsight.protocol.codec import Codec
+from jobsight.protocol.codec import Chunk, Codec
 from jobsight.protocol.refusals import Refusal
 from jobsight.protocol.session import Outcome
 from jobsight.transports.http.bodies import Body
@@ -30,14 +31,33 @@ from jobsight.transports.http.rate import RateLimit
 METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 SLUG_TASKS_MAX: Final = 200_000
 
-_TEXT: Final = b"text/plain; charset=utf-8"
-_HEADERS: Final = (
+TEXT: Final = b"text/plain; charset=utf-8"
+HEADERS: Final = (
     (b"ping-body-limit", b"%d" % BODY_BYTES_MAX),
     (b"access-control-allow-origin", b"*"),
     (b"cache-control", b"no-cache, no-store, max-age=0, must-revalidate"),
     (b"referrer-policy", b"no-referrer"),
 )
+"""Of the answer to every ping."""
+
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class Target(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a ping leads: its ping URL, and the task, which may be new."""
+
+    ping: Ping
+    url: PingUrl
+    task: str
+    is_new: bool
+
+
+class Told(Struct, frozen=True, kw_only=True, gc=False):
+    """The report that a ping became, as a line without its end."""
+
+    line: bytes
+    ping_id: str
+    at_ms: int
 
 
 class Pings:
@@ -84,16 +104,70 @@ class Pings:
         try:
             if scope["method"] not in METHODS:
                 raise PingRefusal(405, "method not allowed")
-            ping = read_ping(scope["path"], scope["query_string"])
-            url = self._url(ping)
-            task, is_new = self._task(ping, url)
+            target = self.target(scope["path"], scope["query_string"])
             body = await self._body(headers, receive)
-            await self._store(ping, url, task, body, self._peers.address_of(scope, headers))
+            told = self.read(target, body, self._peers.address_of(scope, headers))
+            await self._store(told)
         except PingRefusal as why:
-            self._writer.instruments.count_refused(f"ping_{why.status}")
-            await reply(send, why.status, why.text.encode(), kind=_TEXT, headers=_HEADERS)
+            self.count_refused(why)
+            await reply(send, why.status, why.text.encode(), kind=TEXT, headers=HEADERS)
             return
-        await reply(send, 201 if is_new else 200, b"Created" if is_new else b"OK", kind=_TEXT, headers=_HEADERS)
+        await reply(send, *answer_to(target), kind=TEXT, headers=HEADERS)
+
+    def target(self, path: str, query: bytes) -> Target:
+        """
+        What a ping's address leads to.
+
+        Args:
+            path: Unquoted.
+            query: As it came.
+
+        Raises:
+            PingRefusal: It leads nowhere, or it comes too often.
+        """
+        ping = read_ping(path, query)
+        url = self._url(ping)
+        task, is_new = self._task(ping, url)
+        return Target(ping=ping, url=url, task=task, is_new=is_new)
+
+    def read(self, target: Target, body: bytes, address: str) -> Told:
+        """
+        The report that a ping becomes.
+
+        Args:
+            target: Where it leads.
+            body: What it brought; what is longer than `BODY_BYTES_MAX` is cut off.
+            address: From where it came.
+        """
+        now_ms, ping = self._clock_ms(), target.ping
+        report: dict[str, Any] = self._runs.report(ping, target.task, body[:BODY_BYTES_MAX], now_ms)
+        if ping.is_creating and ping.options:
+            report |= _expected(ping.options)
+        line = _encode({"src": f"ping:{address}", "dest": "jobsight", "body": report})
+        return Told(line=line, ping_id=target.url.ping_id, at_ms=now_ms)
+
+    def chunk_of(self, told: Told) -> Chunk:
+        """One ping's report by itself; PingRefusal (400) where the codec does not take it."""
+        chunk = self._codec.read([told.line + b"\n"])
+        if chunk.asides:
+            item = chunk.asides[0].item
+            raise PingRefusal(400, item.text if isinstance(item, Refusal) else "invalid url format")
+        return chunk
+
+    def chunk_of_all(self, told: Sequence[Told]) -> Chunk | None:
+        """The reports of several pings; None where one of them wants a closer look."""
+        return self._codec.read_reports([one.line for one in told])
+
+    def note(self, told: Told, failure: Refusal | None) -> None:
+        """A ping was stored; PingRefusal where it was not."""
+        if failure is not None:
+            raise PingRefusal(STATUS.get(failure.code, 500), failure.text)
+        self._writer.instruments.pings += 1
+        self.last_ping_ms[told.ping_id] = told.at_ms
+
+    def count_refused(self, why: PingRefusal) -> None:
+        """A ping was not taken."""
+        self._writer.instruments.count_refused(f"ping_{why.status}")
 
     def _url(self, ping: Ping) -> PingUrl:
         url = self._state.ping_secrets.get(ping.secret)
@@ -141,16 +215,8 @@ class Pings:
                 kept = (kept + part)[:BODY_BYTES_MAX]
         return kept
 
-    async def _store(self, ping: Ping, url: PingUrl, task: str, body: bytes, address: str) -> None:
-        now_ms = self._clock_ms()
-        report: dict[str, Any] = self._runs.report(ping, task, body, now_ms)
-        if ping.is_creating and ping.options:
-            report |= _expected(ping.options)
-        line = _encode({"src": f"ping:{address}", "dest": "jobsight", "body": report})
-        chunk = self._codec.read([line + b"\n"])
-        if chunk.asides:
-            item = chunk.asides[0].item
-            raise PingRefusal(400, item.text if isinstance(item, Refusal) else "invalid url format")
+    async def _store(self, told: Told) -> None:
+        chunk = self.chunk_of(told)
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def deliver(outcome: Outcome) -> None:
@@ -158,11 +224,20 @@ class Pings:
                 answered.set_result(outcome)
 
         self._writer.submit(chunk, deliver)
-        failure = (await answered).failure
-        if failure is not None:
-            raise PingRefusal(STATUS.get(failure.code, 500), failure.text)
-        self._writer.instruments.pings += 1
-        self.last_ping_ms[url.ping_id] = now_ms
+        self.note(told, failure_of(chunk, await answered))
+
+
+def answer_to(target: Target) -> tuple[int, bytes]:
+    """Status and body of the answer to a ping that was stored."""
+    return (201, b"Created") if target.is_new else (200, b"OK")
+
+
+def failure_of(chunk: Chunk, outcome: Outcome, index: int = 0) -> Refusal | None:
+    """Why a ping of a chunk was not stored; one that was refused for want of room has become an aside."""
+    for before, aside in enumerate(chunk.asides):
+        if aside.position + before == index and isinstance(aside.item, Refusal):
+            return aside.item
+    return outcome.failure
 
 
 def _expected(options: dict[str, str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from jobsight.engine.together import Living
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
 from jobsight.transports.http.dispatch import Dispatcher
+from jobsight.transports.http.hot import HotPaths
 from jobsight.transports.http.ingest import Ingest
 from jobsight.transports.http.reading_side import ReadingSide
 from jobsight.transports.stdio_beside import StdioBeside
@@ -49,7 +50,7 @@ class Service:
     Serves the app on its listeners, keeps the view fresh, and ends in good order.
 
     Args:
-        app: What answers.
+        app: What answers. `hot`: what is answered below it.
         ingest, reading: Told to end their streams when the service stops.
         writer: Owned by this loop; `wake` is what its log thread calls.
         ticker: Sees deadlines pass. `deliveries`: tells people what was decided.
@@ -62,6 +63,7 @@ class Service:
         self,
         *,
         app: Dispatcher,
+        hot: HotPaths,
         ingest: Ingest,
         reading: ReadingSide,
         writer: Writer,
@@ -76,7 +78,7 @@ class Service:
         self._writer = writer
         self._ticker = ticker
         self._deliveries = deliveries
-        self._servers = [_QuietServer(_config(app, listener)) for listener in listeners]
+        self._servers = [_QuietServer(_config(app, hot, listener)) for listener in listeners]
         self._listeners = listeners
         self._on_ready = on_ready
         self._beside = beside
@@ -212,7 +214,7 @@ class _QuietServer(Server):
         yield
 
 
-def _config(app: Dispatcher, listener: Listener) -> BoundedConfig:
+def _config(app: Dispatcher, hot: HotPaths, listener: Listener) -> BoundedConfig:
     tls = listener.tls
     config = BoundedConfig(
         app,
@@ -229,7 +231,7 @@ def _config(app: Dispatcher, listener: Listener) -> BoundedConfig:
         timeout_graceful_shutdown=ANSWER_SECONDS_MAX,
         ssl_context_factory=None if tls is None else lambda *_: tls,
     )
-    config.bounds = listener.bounds
+    config.bounds, config.hot = listener.bounds, hot
     return config
 
 
