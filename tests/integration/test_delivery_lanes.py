@@ -51,7 +51,11 @@ class Desk:
 
     def _dispatcher(self, channels: Mapping[str, Notifier], **further: Any) -> Dispatcher:
         state, said = self.applier.state, self.said.append
-        return Dispatcher(state, channels, self._submit, lambda: self.applier.now_ms, lambda: 1.0, say=said, **further)
+
+        def clock_ms() -> int:
+            return self.applier.now_ms
+
+        return Dispatcher(state, channels, self._submit, clock_ms, clock_ms, lambda: 1.0, say=said, **further)
 
     def fail(self, *tasks: str) -> None:
         """The jobs of these tasks fail for good."""

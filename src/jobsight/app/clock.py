@@ -1,4 +1,4 @@
-"""The one clock of the node, and how a line reaches the operator."""
+"""The clocks of the node, and how a line reaches the operator."""
 
 from __future__ import annotations
 

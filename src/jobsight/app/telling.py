@@ -63,6 +63,7 @@ def dispatcher_of(
         channels,
         submit_of(writer),
         clock_ms,
+        steady_ms,
         secrets.SystemRandom().random,
         links_of=links_of,
         tail_of=tail_of,

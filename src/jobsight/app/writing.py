@@ -46,6 +46,7 @@ def writer_of(
         view=store.view,
         state=store.state,
         clock_ms=clock_ms,
+        steady_ms=steady_ms,
         answer=Answers(store.state, reading, store.log, clock_ms).answer,
         wake=wake,
         flush_ms=flush_ms,
@@ -72,7 +73,7 @@ def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say, further: 
         trimming = trimming_of(kept.log_ms, store.data, store.log, submit, clock_ms, say)
         store.closing.callback(trimming.close)
         duties.append(trimming)
-    return Duties(duties)
+    return Duties(duties, lambda: writer.why_not_ready() is not None, steady_ms)
 
 
 def trim_log(data: Path, keep_ms: int, say: Say) -> int:

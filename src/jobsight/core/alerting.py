@@ -38,7 +38,7 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, 
         error: What it said, as it is kept.
         retries: Tries after the first.
         at_ms: Accept time, ms UTC.
-        is_told: False where the failure is on record only.
+        is_told: False where the failure is on record only: it makes nothing fire that did not fire before.
     """
     alert = _open_alert(state, job, error)
     check = state.checks.get(job.task) if job.task is not None else None
@@ -61,7 +61,8 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, 
     if check is not None:
         alert.failures_in_row = check.failures_in_row + 1
         is_enough = alert.count >= check.expected.failure_threshold
-    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED if is_enough else AlertKind.COUNTED]
+    kind = AlertKind.FAILED if is_enough and is_told else AlertKind.COUNTED
+    alert.state = ALERT_TRANSITIONS[alert.state][kind]
     _touch(state, alert)
     if is_told:
         announce(state, alert, Change.RAISED, at_ms)

@@ -42,6 +42,7 @@ from jobsight.core.lifecycle import (
     count_completion,
     count_end,
     cut_text,
+    end_ms,
     is_late,
     new_job,
     note_end,
@@ -72,8 +73,6 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
     applied = Applied()
     jobs, dirty, checks = state.jobs, state.changes.jobs, state.checks
     events, sources, at_ms = cast("list[AnyReport]", batch.events), batch.sources, batch.accept_ms
-    if at_ms < state.kept.latest_ms:  # the clock was set far back: what ends now must not be gone at once
-        at_ms = state.kept.latest_ms
     stop = len(events) if stop is None else stop
     place = batch.seq << 20
     for index in range(start, stop):
@@ -210,7 +209,7 @@ def _on_completed(state: State, job: Job, event: JobCompleted, applied: Applied,
     is_same_end = job.status == COMPLETED and job.is_end_told_by_update
     if job.status != COMPLETED:
         stand(state, job, next_status(job.status, Kind.COMPLETED), at_ms)
-    job.ended_ms = at_ms
+    job.ended_ms = end_ms(state, at_ms)
     duration_ms = event.duration_ms if event.duration_ms is not UNSET else None
     usage = event.resource_usage if event.resource_usage is not UNSET else None
     if duration_ms is not None:
@@ -249,7 +248,7 @@ def _on_failed(state: State, job: Job, event: JobFailed, applied: Applied, index
         state.changes.is_watch_dirty = True
     if has_retries_left:
         return
-    job.ended_ms = at_ms
+    job.ended_ms = end_ms(state, at_ms)
     note_end(job, event, at_ms, is_told_by_update=False)
     if not is_same_end:
         count_end(rollup_for(state, job, event.at, at_ms), FAILED)
@@ -271,7 +270,7 @@ def _on_cancelled(state: State, job: Job, event: JobCancelled, applied: Applied,
         adopt(state, job, event)
     status = next_status(job.status, Kind.CANCELLED)
     stand(state, job, status, at_ms)
-    job.ended_ms = at_ms
+    job.ended_ms = end_ms(state, at_ms)
     if event.reason is not UNSET and event.reason is not None:
         job.message = cut_text(event.reason)
     note_end(job, event, at_ms, is_told_by_update=False)

@@ -154,7 +154,7 @@ def _confirm(state: State, job: Job, event: DeadlinePassed, place: int, applied:
     if deadline_ms is None:
         state.unconfirmed.pop(job.job_id, None)
         state.changes.is_watch_dirty = True
-    elif deadline_ms == event.deadline_ms:
+    elif deadline_ms == event.deadline_ms or deadline_ms > at_ms + UNCONFIRMED_MS:  # the clock was set back
         state.unconfirmed.pop(job.job_id, None)
         state.changes.is_watch_dirty = True
         _note_event(state, job, place)

@@ -46,6 +46,7 @@ from jobsight.core.retention import pass_retention
 from jobsight.core.routing import Routing
 from jobsight.core.rules import BLIND, CLOCK_STEPPED, OVERDUE
 from jobsight.core.self_alerts import note_trouble
+from jobsight.core.set_back import set_back
 from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, Maintenance, Silence
 from jobsight.core.spans import span_text
 from jobsight.core.state import State, touch_check
@@ -56,7 +57,7 @@ from jobsight.core.users import User
 def apply_internal(state: State, batch: Batch) -> Applied:
     """Bring the state forward by a batch of the monitor's own events. The arguments are those of `apply`."""
     applied = Applied()
-    at_ms = max(batch.accept_ms, state.kept.latest_ms)
+    at_ms = batch.accept_ms
     for index, event in enumerate(cast("list[InternalEvent]", batch.events)):
         place = batch.seq << 20 | index
         match event:
@@ -147,8 +148,10 @@ def _end_condition(state: State, event: ConditionEnded, applied: Applied, at_ms:
 
 def _note_blind(state: State, event: MonitorBlind, place: int, applied: Applied, at_ms: int) -> None:
     state.changes.is_watch_dirty = True
+    state.alive_ms = event.to_ms
     length, rule = span_text(event.to_ms - event.from_ms), CLOCK_STEPPED
     if event.to_ms <= event.from_ms:
+        set_back(state, event.from_ms - event.to_ms, place, at_ms)
         text = f"the clock was set back by {length}"
     else:
         state.gaps = [*state.gaps, Gap(event.from_ms, event.to_ms)][-GAPS_KEPT:]

@@ -63,7 +63,7 @@ def stand(state: State, job: Job, status: str, at_ms: int) -> None:
     if status == COMPLETED:  # the job shows how it stands; what went wrong on the way is in its history
         job.error = None
     if status in TERMINAL:
-        job.ended_ms = at_ms
+        job.ended_ms = end_ms(state, at_ms)
     else:
         if job.ended_ms is not None:
             job.ended_ms = job.end_at_ms = job.end_host = None
@@ -72,6 +72,11 @@ def stand(state: State, job: Job, status: str, at_ms: int) -> None:
             job.progress_max = -1
         if status == RUNNING and job.started_ms is None:
             job.started_ms = at_ms
+
+
+def end_ms(state: State, at_ms: int) -> int:
+    """When a job counts as ended: now; but where the clock was set far back, late enough not to be gone at once. ms UTC."""
+    return max(at_ms, state.kept.latest_ms)
 
 
 def set_duration(state: State, job: Job, duration_ms: float | None) -> None:

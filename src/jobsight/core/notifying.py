@@ -261,7 +261,7 @@ def _announce_recovery(state: State, alert: Alert, at_ms: int) -> None:
             _put(state, channel, NoticeKind.RESOLVE, told.dedup_key, alert.alert_id, Reason.RECOVERED, notice, at_ms)
         elif group is None or not group.summarized:
             _put(state, channel, NoticeKind.RESOLVE, told.dedup_key, None, Reason.RECOVERED, notice, at_ms)
-    for alert_id in list(state.inhibited):
+    for alert_id in sorted(state.inhibited, key=_place):
         other = state.open_by_id.get(alert_id)
         if other is None:
             del state.inhibited[alert_id]
@@ -326,7 +326,12 @@ def _pace(state: State, channel: str) -> ChannelPace:
 
 
 def _group_for(state: State, target: Target, alert: Alert) -> Group:
-    """The group in which a channel hears of an alert: the one where it has heard of it already, or that of its route."""
+    """
+    The group in which a channel hears of an alert: the one where it has heard of it already, or that of its route.
+
+    A new one becomes part of the state with `_replan`, once there is something in it: what is not stored must not decide
+    what the group is called.
+    """
     told = alert.told.get(target.channel)
     found = state.groups.get(told.group) if told is not None else None
     if found is not None and found.name != STORM:
@@ -335,13 +340,17 @@ def _group_for(state: State, target: Target, alert: Alert) -> Group:
     group = state.groups.get(key)
     if group is None:
         group = Group(key=key, channel=target.channel, name=target.group, episode=_episode(alert))
-        state.groups[key] = group
     return group
 
 
 def _episode(alert: Alert) -> int:
     """A group's episode is that of its first alert: the same after a replay, however the batches fell."""
-    return int(alert.alert_id.rpartition("-")[2])
+    return _place(alert.alert_id)
+
+
+def _place(alert_id: str) -> int:
+    """Where in the log the event stands that has opened an alert."""
+    return int(alert_id.rpartition("-")[2])
 
 
 def _note_told(state: State, group: Group, alert: Alert, dedup_key: str, at_ms: int) -> None:
@@ -385,6 +394,7 @@ def _replan(state: State, group: Group, at_ms: int) -> None:
     if not group.waiting and not group.members:
         _drop(state, group)
         return
+    state.groups[group.key] = group
     plan(group, at_ms)
     if not group.is_dirty:
         group.is_dirty = True

@@ -18,5 +18,7 @@ def pass_retention(state: State, event: RetentionPassed, at_ms: int) -> None:
         other_from_ms=max(old.other_from_ms, min(event.other_before_ms, at_ms)),
         as_of_ms=max(old.as_of_ms, at_ms),
     )
-    for job_id in [job_id for job_id, job in state.jobs.items() if is_gone(state.kept, job.status, job.ended_ms)]:
-        del state.jobs[job_id]
+    for job in [job for job in state.jobs.values() if is_gone(state.kept, job.status, job.ended_ms)]:
+        del state.jobs[job.job_id]
+        if job.is_dirty:  # in the view it may still be active
+            state.changes.gone.add(job.number)

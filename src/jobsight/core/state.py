@@ -26,7 +26,8 @@ class Changes(Struct, kw_only=True):
     What differs from the view: the last state of each thing that changed.
 
     `rollups` are additions of the finest width, not whole buckets. `checks`, `groups` and `users` hold those that are gone too:
-    they are stored if the state still has them. `is_watch_dirty`: routing, windows, silences or gaps differ.
+    they are stored if the state still has them. `gone`: numbers of jobs that are kept no longer, while the view does not
+    know of their end yet. `is_watch_dirty`: routing, windows, silences or gaps differ.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Changes(Struct, kw_only=True):
     groups: dict[str, Group] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     users: dict[str, None] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
     is_watch_dirty: bool = False
     events: int = 0
 
@@ -67,7 +69,8 @@ class State(Struct, kw_only=True):
         routing: Who is told what. `groups` by key, `paces` by channel: what was told, and what waits.
         inhibited: Alerts that are held back by those of other tasks.
         outbox: Notifications that wait for delivery, by delivery_id; `fresh`: those that nobody has taken over yet.
-        alive_ms: When the monitor is known to have watched last; not a part of what the log decides. 0 for unknown.
+        alive_ms: When the monitor is known to have watched last, ms UTC; the ticker keeps it, as the log knows only when
+            something happened. 0 for unknown.
         changes: What was not flushed yet.
     """
 

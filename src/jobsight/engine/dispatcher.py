@@ -47,11 +47,16 @@ Submit = Callable[[list[InternalEvent], Callable[[bool], None]], None]
 
 
 class Lane:
-    """What waits for one channel, and what is on its way there."""
+    """
+    What waits for one channel, and what is on its way there; moments by the steady clock, by the number of the delivery.
+
+    `since_ms`: when it was taken over. `not_before_ms`: when it is tried again.
+    """
 
     def __init__(self, channel: Notifier) -> None:
         self.channel = channel
         self.waiting: dict[int, Delivery] = {}
+        self.since_ms: dict[int, int] = {}
         self.not_before_ms: dict[int, int] = {}
         self.sending: dict[int, str] = {}
         self.failures_in_row = 0
@@ -85,6 +90,7 @@ class Dispatcher:
         channels: By name.
         submit_events: Brings results into the log.
         clock_ms: Wall time, ms since the epoch, UTC.
+        steady_ms: Time that nobody can set, in ms from any beginning: pauses and ages are counted by it.
         dice: From 0 to 1; spreads the pauses.
         links_of: Where a reader of a notification can go; signed links among them.
         tail_of: The last lines that a job printed, by its id.
@@ -101,6 +107,7 @@ class Dispatcher:
         channels: Mapping[str, Notifier],
         submit_events: Submit,
         clock_ms: Callable[[], int],
+        steady_ms: Callable[[], int],
         dice: Callable[[], float],
         *,
         links_of: Callable[[Delivery], Links] = lambda _: Links(),
@@ -114,6 +121,7 @@ class Dispatcher:
         self._state = state
         self._submit = submit_events
         self._clock_ms = clock_ms
+        self._steady_ms = steady_ms
         self._dice = dice
         self._links_of = links_of
         self._tail_of = tail_of
@@ -172,13 +180,14 @@ class Dispatcher:
             self._conclude(delivery, DeliveryState.DEAD, delivery.tries, "there is no such channel any more")
             return
         lane.waiting[delivery.number] = delivery
+        lane.since_ms[delivery.number] = self._steady_ms()
         lane.changed.set()
 
     async def _run(self, lane: Lane) -> None:
         """One channel's lane, for as long as the service runs."""
         while not self._is_closed:
             lane.changed.clear()
-            delivery, pause_ms = lane.next_one(self._clock_ms())
+            delivery, pause_ms = lane.next_one(self._steady_ms())
             if delivery is not None:
                 del lane.waiting[delivery.number]
                 lane.sending[delivery.number] = delivery.dedup_key
@@ -209,7 +218,7 @@ class Dispatcher:
 
     def _note_failure(self, lane: Lane, delivery: Delivery, error: Exception, tries: int) -> None:
         """A try has failed: plan the next one, or give up and say so."""
-        now_ms = self._clock_ms()
+        now_ms = self._steady_ms()
         if isinstance(error, DeliveryError):
             reason, retry_after_ms, is_refusal = error.reason, error.retry_after_ms, error.is_refusal
         else:
@@ -220,7 +229,7 @@ class Dispatcher:
             lane.rests_until_ms = now_ms + BREAKER_MS
         verdict = after_failure(
             tries=tries,
-            age_ms=now_ms - delivery.created_ms,
+            age_ms=now_ms - lane.since_ms.get(delivery.number, now_ms),
             retry_after_ms=retry_after_ms,
             is_refusal=is_refusal,
             roll=self._dice(),
@@ -254,6 +263,7 @@ class Dispatcher:
             if lane is not None:
                 lane.sending.pop(delivery.number, None)
                 lane.not_before_ms.pop(delivery.number, None)
+                lane.since_ms.pop(delivery.number, None)
                 lane.changed.set()
             if not is_stored:  # it is not sent again for that: a full disk must not flood a channel
                 self._unmarked.append(result)

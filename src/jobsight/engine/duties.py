@@ -9,6 +9,9 @@ from jobsight.core.events import InternalEvent
 from jobsight.engine.ticker import Submit
 from jobsight.engine.writer import Writer
 
+REST_MS: Final = 1_000
+"""Between two tries while the log takes nothing."""
+
 
 class Duty(Protocol):
     """Something that wants to be called when its time has come."""
@@ -23,17 +26,41 @@ class Duty(Protocol):
 
 
 class Duties:
-    """Several duties as one."""
+    """
+    Several duties as one.
 
-    def __init__(self, duties: Sequence[Duty]) -> None:
+    Args:
+        duties: In the order in which they are done.
+        is_stuck: Whether the log takes nothing at the moment: then they rest for a while after each try, as what cannot be
+            stored is due again at once.
+        steady_ms: Time that nobody can set, in ms from any beginning.
+    """
+
+    def __init__(
+        self,
+        duties: Sequence[Duty],
+        is_stuck: Callable[[], bool] = lambda: False,
+        steady_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._duties: Final = tuple(duties)
+        self._is_stuck: Final = is_stuck
+        self._steady_ms: Final = steady_ms
+        self._rests_until_ms = 0
 
     def due_ms(self) -> int | None:
         """When the first of them is due."""
-        return min((due_ms for duty in self._duties if (due_ms := duty.due_ms()) is not None), default=None)
+        due = min((due_ms for duty in self._duties if (due_ms := duty.due_ms()) is not None), default=None)
+        if due is None or not self._is_stuck():
+            return due
+        return max(due, self._rests_until_ms - self._steady_ms())
 
     def tick(self) -> None:
         """Let each of them do what is due."""
+        if self._is_stuck():
+            now_ms = self._steady_ms()
+            if now_ms < self._rests_until_ms:
+                return
+            self._rests_until_ms = now_ms + REST_MS
         for duty in self._duties:
             duty.tick()
 

@@ -87,6 +87,7 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
     codec = Codec()
     for record in log.read(state.applied_seq):
         batch = decode_record(record, codec)
+        state.alive_ms = max(state.alive_ms, record.accept_ms)
         if record.kind is BatchKind.INTERNAL:
             fetch_jobs(state, view, jobs_named(batch))
             apply_internal(state, batch)

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from jobsight.core.alert import alert_deadline_ms
 from jobsight.core.check import Check
-from jobsight.core.events import InternalEvent, SilenceEnded
+from jobsight.core.events import InternalEvent, MonitorBlind, SilenceEnded
 from jobsight.core.gaps import BLIND_MS_MIN
 from jobsight.core.job import Job
 from jobsight.core.state import Changes, State
@@ -32,6 +32,7 @@ from jobsight.engine.findings import (
     window_ms,
     window_silence,
 )
+from jobsight.errors import StorageError, StorageFullError
 
 ALIVE_MS: Final = 10_000
 """How often it is noted that the monitor watches."""
@@ -81,13 +82,14 @@ class Ticker:
         self._note_alive: Final = note_alive
         self._steady_ms: Final = steady_ms
         self._watched_ms: int | None = None
+        self._is_clock: bool | None = None
         self._heap: Final = DeadlineHeap()
         self._ready: dict[tuple[str, ...], InternalEvent] = {}
         self._revisions: dict[str, int] = {}
         self._judged: dict[str, int] = {}
         self._is_waiting = False
-        self._alive_ms = state.alive_ms or clock_ms()
-        self._noted_ms = self._alive_ms
+        state.alive_ms = state.alive_ms or clock_ms()
+        self._noted_ms = state.alive_ms
         self._register_all()
 
     def due_ms(self) -> int | None:
@@ -108,17 +110,18 @@ class Ticker:
         if self._is_waiting:
             return
         if len(self._heap) == 0 and not self._ready:
-            self._alive_ms = now_ms
+            self._state.alive_ms = now_ms
             return
-        if abs(now_ms - self._alive_ms) > BLIND_MS_MIN:
-            blind = blind_notice(self._state, self._alive_ms, now_ms, is_clock=has_watched)
-            self._alive_ms = now_ms
-            self._say([blind], [])
+        if abs(now_ms - self._state.alive_ms) > BLIND_MS_MIN:
+            if self._is_clock is None:
+                self._is_clock = has_watched
+            blind = blind_notice(self._state, self._state.alive_ms, now_ms, is_clock=self._is_clock)
+            self._say([blind], [])  # with it, `alive_ms` moves on
             return
-        self._alive_ms = now_ms
+        self._is_clock = None
+        self._state.alive_ms = now_ms
         if now_ms - self._noted_ms >= ALIVE_MS or now_ms < self._noted_ms:
-            self._noted_ms = now_ms
-            self._note_alive(now_ms)
+            self._note(now_ms)
         next_ms = self._heap.next_ms()
         if self._ready or (next_ms is not None and next_ms <= now_ms):
             self._pass(now_ms)
@@ -130,6 +133,14 @@ class Ticker:
         last_ms, self._watched_ms = self._watched_ms, self._steady_ms()
         return last_ms is not None and self._watched_ms - last_ms <= BLIND_MS_MIN
 
+    def _note(self, now_ms: int) -> None:
+        """Note that the monitor watches. What finds no room now is noted with a later tick; until then nothing is lost by it."""
+        try:
+            self._note_alive(now_ms)
+        except (StorageFullError, StorageError):
+            return
+        self._noted_ms = now_ms
+
     def register(self, changes: Changes) -> None:
         """
         Take note of what has changed. Called before a flush, and after every batch of events that the ticker has said.
@@ -138,7 +149,7 @@ class Ticker:
             changes: Of the state, not yet flushed.
         """
         if len(self._heap) == 0:
-            self._alive_ms = self._clock_ms()
+            self._state.alive_ms = self._clock_ms()
         state, heap = self._state, self._heap
         checks = state.checks
         for job in changes.jobs:
@@ -165,7 +176,7 @@ class Ticker:
             self._add_ready(ended_conditions(state, job))
             heap.put("job", job.job_id, job_deadline_ms(state, job))
         for check in state.checks.values():
-            self._judged[check.task] = max(check.judged_ends, check.ends - 1)
+            self._judged.setdefault(check.task, max(check.judged_ends, check.ends - 1))
             self._register_check(check)
         for alert in state.open_by_id.values():
             heap.put("alert", alert.alert_id, alert_deadline_ms(alert))
@@ -221,11 +232,15 @@ class Ticker:
         self._is_waiting = False
         if not is_stored:
             due = {name for _, name in subjects}
-            self._add_ready([event for event in events if getattr(event, "subject", None) not in due])
+            again = [event for event in events if not isinstance(event, MonitorBlind)]  # that grows meanwhile
+            self._add_ready([event for event in again if getattr(event, "subject", None) not in due])
         now_ms = self._clock_ms()
         for subject in subjects:
             self._put_again(subject, now_ms)
-        self.register(self._state.changes)
+        if any(isinstance(event, MonitorBlind) for event in events):
+            self._register_all()  # a clock that was set back brings deadlines nearer
+        else:
+            self.register(self._state.changes)
 
     def _add_ready(self, events: list[InternalEvent]) -> None:
         """Events that can be said without waiting; the same one twice is one."""

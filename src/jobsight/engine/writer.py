@@ -100,6 +100,8 @@ class Writer:
         clock_ms: Wall time, ms since the epoch, UTC.
         answer: Answers a query from the state.
         wake: Told from the log thread that `settle` has something to do; None stores and settles within `submit`.
+        steady_ms: Time that nobody can set, in ms from any beginning; the wall time where there is none.
+        has_thread: False leaves the log thread's work to the caller, who does it step by step with `store`.
         on_alerts: Told, after the commit, which alerts were opened, counted up or resolved.
         on_deliveries: Told, after the commit, which notifications were decided on; they stand in `state.outbox` as well.
         on_flush: An attribute; told of the changes that a flush is about to store, however that ends.
@@ -120,6 +122,8 @@ class Writer:
         on_deliveries: Callable[[list[Delivery]], None] = lambda _: None,
         flush_ms: int = FLUSH_MS,
         active_jobs_max: int = ACTIVE_JOBS_MAX,
+        steady_ms: Callable[[], int] | None = None,
+        has_thread: bool = True,
     ) -> None:
         self.state: Final = state
         self.in_flight = 0
@@ -127,6 +131,7 @@ class Writer:
         self._log: Final = log
         self._view: Final = view
         self._clock_ms: Final = clock_ms
+        self._steady_ms: Final = steady_ms or clock_ms
         self._answer: Final = answer
         self._wake: Final = wake
         self._on_alerts: Final = on_alerts
@@ -140,8 +145,9 @@ class Writer:
         self._refuses: Refusal | None = None
         self._full: Refusal | None = None
         self._unflushed_since_ms: int | None = None
+        self._next_one: _Submission | None = None
         self._thread: threading.Thread | None = None
-        if wake is not None:
+        if wake is not None and has_thread:
             self._thread = threading.Thread(target=self._run, name="jobsight-log", daemon=True)
             self._thread.start()
 
@@ -157,7 +163,7 @@ class Writer:
 
     def _put(self, submission: _Submission) -> None:
         self.in_flight += 1
-        if self._thread is None:
+        if self._wake is None:
             self._stored.append(self._commit([submission]))
             self.settle()
         else:
@@ -172,7 +178,7 @@ class Writer:
             fresh, self.state.fresh = self.state.fresh, []
             self.on_deliveries(fresh)
         if self.state.changes.events and self._unflushed_since_ms is None:
-            self._unflushed_since_ms = self._clock_ms()
+            self._unflushed_since_ms = self._steady_ms()
         if self.state.changes.events >= FLUSH_EVENTS:
             self.flush()
 
@@ -193,7 +199,7 @@ class Writer:
         """In how many milliseconds the view wants to be brought up to date; None while it is."""
         if self._unflushed_since_ms is None:
             return None
-        return max(0, self._unflushed_since_ms + self._flush_ms - self._clock_ms())
+        return max(0, self._unflushed_since_ms + self._flush_ms - self._steady_ms())
 
     def flush(self) -> None:
         """Bring the view up to date. Where that fails, reports are refused before the view lags too far, until it works."""
@@ -202,10 +208,10 @@ class Writer:
             self._view.flush(self.state, self._head.checksum)
         except (StorageFullError, StorageError):
             self._refuses = _LAGS if self.state.changes.events >= FLUSH_EVENTS else None
-            self._unflushed_since_ms = self._clock_ms() + FLUSH_RETRY_MS - self._flush_ms
+            self._unflushed_since_ms = self._steady_ms() + FLUSH_RETRY_MS - self._flush_ms
         else:
             self._refuses = None
-            self._unflushed_since_ms = self._clock_ms() if self._view.wants_flush else None
+            self._unflushed_since_ms = self._steady_ms() if self._view.wants_flush else None
 
     def close(self) -> None:
         """Store, apply and answer what is in flight, flush, and end the log thread. A second call does nothing."""
@@ -218,28 +224,37 @@ class Writer:
             self.flush()
 
     def _run(self) -> None:
-        """The log thread: join what waits, store it, say so."""
-        wake = cast("Callable[[], None]", self._wake)
-        next_one: _Submission | None = None
-        while (first := next_one or self._waiting.get()) is not None:
-            next_one = None
-            submissions = [first]
-            events = len(first.chunk.reports)
-            is_last = False
-            while not first.is_alone and events < GROUP_EVENTS_MAX and not self._waiting.empty():
-                further = self._waiting.get()
-                if further is None:
-                    is_last = True
-                    break
-                if further.is_alone:
-                    next_one = further
-                    break
-                submissions.append(further)
-                events += len(further.chunk.reports)
-            self._stored.append(self._commit(submissions))
-            wake()
-            if is_last:
-                return
+        """The log thread."""
+        while self.store():
+            pass
+
+    def store(self) -> bool:
+        """What the log thread does again and again: wait, join what waits, store it, say so; False at the end."""
+        first = self._next_one or self._waiting.get()
+        self._next_one = None
+        if first is None:
+            return False
+        submissions = [first]
+        events = len(first.chunk.reports)
+        goes_on = True
+        while not first.is_alone and events < GROUP_EVENTS_MAX and not self._waiting.empty():
+            further = self._waiting.get()
+            if further is None:
+                goes_on = False
+                break
+            if further.is_alone:
+                self._next_one = further
+                break
+            submissions.append(further)
+            events += len(further.chunk.reports)
+        self._stored.append(self._commit(submissions))
+        cast("Callable[[], None]", self._wake)()
+        return goes_on
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is something for `store`."""
+        return self._next_one is not None or not self._waiting.empty()
 
     def _commit(self, submissions: list[_Submission]) -> _Group:
         """Store the reports of some submissions, or the events of one, as one batch; or those of one between its cuts."""

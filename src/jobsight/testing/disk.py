@@ -28,7 +28,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         file: Its name, without the folder.
-        verb: `write`, `sync`, `truncate`, or `failed sync`.
+        verb: `write`, `sync`, `truncate` (a file that is deleted is cut to nothing), or `failed sync`.
         at: Offset of a write, size after a truncation, in bytes.
         content: Of a write.
     """
@@ -54,6 +54,11 @@ class Disk(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # type: ignore[explicit-override]  # noqa: N802
         """SQLite opens a file."""
         return _File(self, name, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # type: ignore[explicit-override]  # noqa: N802
+        """SQLite deletes a file that it needs no longer."""
+        self.before(Operation(file=Path(filename).name, verb="truncate"))
+        super().xDelete(filename, syncdir)
 
     def __enter__(self) -> Self:
         return self

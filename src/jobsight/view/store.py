@@ -38,7 +38,7 @@ FROM applied
 # The same after a flush.
 UPDATE_APPLIED: Final = """
 UPDATE applied SET applied_seq = ?, checksum = ?, jobs_total = ?, statuses = ?, duration_sum_us = ?, duration_count = ?,
-    retries_max = ?, silence_ms = ?
+    retries_max = ?, silence_ms = ?, alive_ms = ?
 """
 
 # A new view belongs to this log.
@@ -188,7 +188,8 @@ class View:
                 return []
             wanted = set(job_ids)
             jobs = [job for job in self._jobs(numbers, state) if job.job_id in wanted]
-        return [job for job in jobs if not is_gone(state.kept, job.status, job.ended_ms)]
+        gone = state.changes.gone
+        return [job for job in jobs if job.number not in gone and not is_gone(state.kept, job.status, job.ended_ms)]
 
     @property
     def wants_flush(self) -> bool:
@@ -263,6 +264,7 @@ class View:
                 counters.duration_count,
                 state.retries_max,
                 state.silence_ms,
+                state.alive_ms,
             ),
         )
         if self._sweep.step(state.kept, len(new)):

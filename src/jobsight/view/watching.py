@@ -81,7 +81,8 @@ COLUMNS: Final = 17
 """Fields of an alert with a column of their own; the first ones of its struct. The others are in its detail."""
 
 _DETAILS: Final = Alert.__struct_fields__[COLUMNS:-1]
-_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+# Tables keep the order in which they were filled: who is told first is decided by it, after a start as before.
+_encode: Final = msgspec.json.Encoder().encode
 _decode_check: Final = msgspec.json.Decoder(Check).decode
 _decode_group: Final = msgspec.json.Decoder(Group).decode
 decode_delivery: Final = msgspec.json.Decoder(Delivery).decode

@@ -1,0 +1,224 @@
+"""What the simulated machine has shown to break, each as small as it can be said. The seeds stand in the guarantees page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from watched_state import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WatchedState
+
+from jobsight.core.apply import apply, apply_internal
+from jobsight.core.events import (
+    Batch,
+    Event,
+    InternalEvent,
+    JobCompleted,
+    JobFailed,
+    MonitorBlind,
+    RetentionPassed,
+    StatusUpdate,
+)
+from jobsight.core.outbox import Delivery
+from jobsight.core.state import State
+from jobsight.engine.duties import REST_MS, Duties
+from jobsight.engine.recovery import fetch_jobs
+from jobsight.engine.ticker import ALIVE_MS, Ticker
+from jobsight.errors import StorageFullError
+from jobsight.view.store import View
+
+
+def failed(job_id: str, task: str = "t", **more: object) -> JobFailed:
+    """A job failed for good."""
+    return JobFailed(job_id=job_id, task=task, error="disk full", retries=0, **more)  # type: ignore[arg-type]
+
+
+def told(watch: WatchedState) -> list[tuple[str, str, str]]:
+    """Channel, kind and task of what was decided, in its order."""
+    waiting: list[Delivery] = sorted(watch.state.outbox.values(), key=lambda one: one.number)
+    return [(one.channel, str(one.kind), one.notice.task or "") for one in waiting]
+
+
+def test_a_group_in_which_nothing_stands_is_none() -> None:
+    """A group is called after the first alert that is told in it: what is in no view must not give it another name."""
+    watch = WatchedState()
+    watch.route("mail")
+    watch.expect("t", failure_threshold=2)
+    watch.report(failed("a"))
+    before = dict(watch.state.groups)
+    watch.report(failed("b"))
+
+    assert {} == before
+    assert 1 == len(watch.state.groups)
+
+
+def test_who_was_told_first_is_told_first_after_a_start_too() -> None:
+    """Notifications are numbered in the same order by a monitor that was restarted and by one that was not."""
+    orders = []
+    for is_restarted in (False, True):
+        watch = WatchedState()
+        watch.route("pager", "mail")
+        watch.report(failed("a"))
+        watch.flush()
+        if is_restarted:
+            watch.restart(SECOND_MS)
+        watch.report(JobCompleted(job_id="b", task="t", duration_ms=1))
+        orders.append([channel for channel, kind, _ in told(watch) if kind == "resolve"])
+
+    assert [["pager", "mail"]] * 2 == orders
+
+
+def test_a_disk_without_room_for_the_sign_of_life_ends_nothing() -> None:
+    """That the monitor watches is noted again later; the view may be full for a while."""
+    watch = WatchedState()
+    watch.report(StatusUpdate(job_id="a", status="running"))
+    noted: list[int] = []
+    is_full = True
+
+    def note(at_ms: int) -> None:
+        if is_full:
+            raise StorageFullError("no room")
+        noted.append(at_ms)
+
+    ticker = Ticker(watch.state, lambda events, done: done(True), lambda: watch.now_ms, note)
+    for _ in range(3):
+        watch.now_ms += ALIVE_MS
+        ticker.tick()
+    is_full = False
+    watch.now_ms += SECOND_MS
+    ticker.tick()
+
+    assert [watch.now_ms] == noted
+
+
+def test_a_blind_time_is_told_once_however_often_the_monitor_dies_right_after() -> None:
+    """Two short lives after a long absence: one notice, and deadlines are later by the gap once, not twice."""
+    view, now_ms, said = View.open(None), 3 * DAY_MS, []
+    state = view.load_state()
+    running: list[Event] = [StatusUpdate(job_id="a", status="running")]
+    apply(state, Batch(seq=1, accept_ms=now_ms, sources=[None], events=running))
+    view.flush(state, b"")
+    view.note_alive(now_ms)
+    for passed_ms in (3 * HOUR_MS, 5 * SECOND_MS):  # dead before it has noted more than its events
+        now_ms += passed_ms
+        state = view.load_state()
+
+        def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+            said.extend(events)
+            batch = Batch(seq=state.applied_seq + 1, accept_ms=now_ms, sources=[None], events=list(events))  # noqa: B023
+            apply_internal(state, batch)  # noqa: B023
+            done(True)
+
+        Ticker(state, submit, lambda: now_ms).tick()  # noqa: B023
+        view.flush(state, b"")
+    view.close()
+
+    assert ["MonitorBlind"] == [type(event).__name__ for event in said]
+    assert 1 == len(state.gaps)
+
+
+def test_a_late_failure_makes_nothing_fire_that_nobody_is_told_of() -> None:
+    """A failure from before the end of its job is on record only; the alert stays below its threshold."""
+    watch = WatchedState()
+    watch.route("mail")
+    watch.expect("t", failure_threshold=2)
+    watch.report(JobCompleted(job_id="d", task="t", duration_ms=1))
+    watch.report(failed("a"))
+    watch.report(failed("d", at=watch.now_ms - MINUTE_MS))
+    late = [(one.count, one.state) for one in watch.state.open_by_id.values()]
+    watch.report(failed("b"))
+
+    assert [(2, "pending")] == late
+    assert ["trigger"] == [kind for _, kind, _ in told(watch)]
+
+
+@pytest.mark.parametrize("is_flushed", [False, True])
+def test_a_job_that_is_gone_does_not_come_back_from_an_older_row(is_flushed: bool) -> None:
+    """What is kept no longer is a new job when its id comes back, also where the view does not know of its end yet."""
+    view, state = View.open(None), State()
+
+    def report(seq: int, at_ms: int, *events: object) -> None:
+        fetch_jobs(state, view, {event.job_id for event in events})  # type: ignore[attr-defined]
+        apply(state, Batch(seq=seq, accept_ms=at_ms, sources=[None] * len(events), events=list(events)))  # type: ignore[arg-type]
+
+    report(1, DAY_MS, StatusUpdate(job_id="a", status="running"))
+    view.flush(state, b"")
+    report(2, DAY_MS + 1, JobCompleted(job_id="a", duration_ms=1))
+    if is_flushed:
+        view.flush(state, b"")
+    purge = RetentionPassed(completed_before_ms=2 * DAY_MS, other_before_ms=0, author="retention")
+    apply_internal(state, Batch(seq=3, accept_ms=3 * DAY_MS, sources=[None], events=[purge]))
+    report(4, 3 * DAY_MS, StatusUpdate(job_id="a", status="running"))
+
+    assert 2 == state.jobs_total
+    view.close()
+
+
+def test_a_clock_that_was_wrong_for_a_while_silences_nobody() -> None:
+    """After a clock was 400 days ahead and is right again: overdue jobs, missed runs and gathered alerts are told in time."""
+    watch = WatchedState()
+    watch.route("mail")
+    watch.expect("heart", heartbeat_ms=MINUTE_MS)
+    watch.expect("hourly", schedule="0 * * * *")
+    watch.jump(400 * DAY_MS)
+    watch.step(SECOND_MS)
+    watch.report(StatusUpdate(job_id="a", task="heart", status="running"), failed("b"), failed("c", task="u"))
+    watch.flush()
+    watch.step(SECOND_MS)
+    watch.jump(-400 * DAY_MS)
+    watch.step(SECOND_MS)
+    watch.report(failed("d", task="v"))
+    watch.step(2 * HOUR_MS)
+
+    told_of = {task for _, kind, task in told(watch) if kind in ("trigger", "summary")}
+    rules = {(alert.rule, alert.task) for alert in watch.state.open_by_id.values()} | {
+        (alert.rule, alert.task) for alert in watch.raised
+    }
+    untold = [one for one in watch.state.open_by_id.values() if one.state == "firing" and not one.told]
+    assert {("missed", "hourly"), ("overdue", "heart")} <= rules
+    assert {"t", "u", "v", "heart", "hourly"} <= told_of
+    assert [] == untold
+
+
+def test_nothing_lies_in_the_future_after_the_clock_was_set_back() -> None:
+    """Blind times, groups and told alerts of the time that was wrong count from now on."""
+    watch = WatchedState()
+    watch.route("mail")
+    start_ms = watch.now_ms
+    watch.report(StatusUpdate(job_id="r", status="running"))
+    watch.flush()
+    watch.jump(400 * DAY_MS)
+    watch.report(failed("b"))
+    watch.flush()
+    watch.jump(-400 * DAY_MS)
+
+    assert all(gap.to_ms <= watch.now_ms + SECOND_MS for gap in watch.state.gaps)
+    assert all((group.sent_ms or 0) <= start_ms + MINUTE_MS for group in watch.state.groups.values())
+    assert any(isinstance(event, MonitorBlind) and event.to_ms < event.from_ms for event in watch.deadlines)
+
+
+def test_duties_rest_while_the_log_takes_nothing() -> None:
+    """A deadline that cannot be stored is due again at once: without a rest, a full disk would keep a processor busy."""
+
+    class Busy:
+        ticks = 0
+
+        def due_ms(self) -> int | None:
+            return 0
+
+        def tick(self) -> None:
+            self.ticks += 1
+
+    busy, now_ms, is_stuck = Busy(), 0, True
+    clock: Callable[[], int] = lambda: now_ms  # noqa: E731
+    duties = Duties([busy], lambda: is_stuck, clock)
+    for _ in range(100):
+        duties.tick()
+    pause_ms = duties.due_ms()
+    now_ms += REST_MS
+    duties.tick()
+    is_stuck = False
+    duties.tick()
+
+    assert REST_MS == pause_ms
+    assert 3 == busy.ticks
+    assert 0 == duties.due_ms()
