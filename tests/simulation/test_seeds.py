@@ -1,0 +1,18 @@
+"""The whole monitor on a machine that fails, as the dice fall: whatever happens, the promises hold."""
+
+from __future__ import annotations
+
+import pytest
+from simulation.run import live
+
+SEEDS = 400
+AT_ONCE = 25
+"""Seeds of one test: enough that starting it costs nothing, few enough to share them out."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(1, SEEDS, AT_ONCE))
+def test_whatever_happens_the_promises_hold(first: int) -> None:
+    """Kills, power cuts, full disks, dead channels, set clocks, repeats: nothing answered is lost, everybody is told."""
+    for seed in range(first, first + AT_ONCE):
+        live(seed)
