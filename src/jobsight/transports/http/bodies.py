@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from typing import Final, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import Request
@@ -17,9 +18,30 @@ PART_BYTES_MAX: Final = 256 * 1024
 WISH_BYTES_MAX: Final = 16 * 1024
 """The body of a request that asks for something small: a token, a user."""
 
+FORM_FIELDS_MAX: Final = 20
+
 Wish = TypeVar("Wish")
 
 _GZIP: Final = 31
+
+
+async def form_body(request: Request) -> dict[str, str]:
+    """
+    The fields of a form, of each its last value.
+
+    Raises:
+        HttpRefusal: The body is no form (400), or longer than `WISH_BYTES_MAX` (413).
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > WISH_BYTES_MAX:
+            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {WISH_BYTES_MAX} bytes")
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=FORM_FIELDS_MAX, keep_blank_values=True)
+    except ValueError as error:
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, "body: expected a form, x-www-form-urlencoded") from error
+    return {name: values[-1] for name, values in fields.items()}
 
 
 class Body:

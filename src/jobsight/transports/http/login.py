@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 from math import ceil
 from typing import Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +18,7 @@ from jobsight.core.users import User
 from jobsight.engine.tokens import Denial, TokenRegistry
 from jobsight.engine.users import PASSWORD_CHARACTERS_MAX, Users
 from jobsight.protocol.refusals import Code
+from jobsight.transports.http.bodies import form_body
 from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
 from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.plain_page import plain_page
@@ -28,7 +29,6 @@ from jobsight.transports.http.sessions import Sessions, set_cookie
 LOGIN_PATH: Final = "/login"
 LOGOUT_PATH: Final = "/logout"
 
-FORM_BYTES_MAX: Final = 16 * 1024
 NEXT_CHARACTERS_MAX: Final = 2_000
 
 TRIES_PER_MINUTE: Final = 10
@@ -95,7 +95,7 @@ class Login:
         return _page(target)
 
     async def _sign_in(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await form_body(request)
         target, name = local_path(form.get("next", "")), form.get("name", "").strip()
         wait_seconds = self._wait_seconds(request, name)
         if wait_seconds:
@@ -169,16 +169,3 @@ def login_address(path: str, query: bytes) -> str:
 def _page(target: str, name: str = "", complaint: str = "", status: int = 200) -> Response:
     told = f'<p role="alert">{escape(complaint)}</p>\n' if complaint else ""
     return plain_page("Sign in", _FORM.format(complaint=told, next=escape(target), name=escape(name)), status)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {FORM_BYTES_MAX} bytes")
-    try:
-        fields = parse_qs(body.decode("ascii"), max_num_fields=20, keep_blank_values=True)
-    except ValueError as error:
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, "body: expected a form, x-www-form-urlencoded") from error
-    return {name: values[-1] for name, values in fields.items()}

@@ -8,9 +8,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from jobsight.core.job import FAILED, LOST
 from jobsight.protocol.validation import job_id_fault
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Source
+from jobsight.transports.http.pages.said import Did, sentence
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import query_of
 from jobsight.view.answers import Facets, JobAnswer, JobsFound
@@ -46,7 +48,7 @@ class JobsQuery(Struct, frozen=True, kw_only=True):
     What stands in the URL. `q` is the filter; the names beside it are for links from elsewhere, and join it.
 
     Attributes:
-        said: What an action has just done, to be told once.
+        did, n: What an action has just done, and to how many.
     """
 
     q: Text = ""
@@ -57,7 +59,8 @@ class JobsQuery(Struct, frozen=True, kw_only=True):
     since: Text | None = None
     until: Text | None = None
     cursor: parameters.Cursor | None = None
-    said: Text = ""
+    did: Did | None = None
+    n: Annotated[int, Meta(ge=0)] = 0
 
 
 class Chip(Struct, frozen=True, kw_only=True):
@@ -111,6 +114,7 @@ class JobsView(Struct, frozen=True, kw_only=True):
         count: How many jobs match, as far as was counted; `has_more` where there may be more.
         searched_from_ms: The search has passed over the jobs since then; None: over all.
         is_narrowed: There is a filter at all.
+        actions: What can be done with all that match: label and URL.
     """
 
     text: str
@@ -127,7 +131,7 @@ class JobsView(Struct, frozen=True, kw_only=True):
     searched_from_ms: int | None
     first_url: str | None
     next_url: str | None
-    dismiss_url: str | None
+    actions: list[tuple[str, str]]
     at_ms: int
     is_narrowed: bool
     jobs_total: int
@@ -162,7 +166,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
         facets = None if found is None else found.facets
         return JobsView(
             text=text,
-            said=query.said,
+            said=sentence(query.did, query.n),
             pieces=_pieces(text, faults),
             chips=_chips(job_filter),
             ranges=_ranges(job_filter),
@@ -175,7 +179,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
             searched_from_ms=None if found is None else found.searched_from_ms,
             first_url=url_of(text) if query.cursor else None,
             next_url=url_of(text, found.cursor) if found is not None and found.cursor else None,
-            dismiss_url=_dismiss_url(text, job_filter, facets) if can_operate else None,
+            actions=_actions(text, facets) if can_operate and job_filter != JobFilter() else [],
             at_ms=wanted.at_ms,
             is_narrowed=job_filter != JobFilter(),
             jobs_total=jobs_total,
@@ -253,11 +257,17 @@ def _facets(job_filter: JobFilter, facets: Facets) -> list[FacetList]:
     return lists
 
 
-def _dismiss_url(text: str, job_filter: JobFilter, facets: Facets | None) -> str | None:
-    """Where lost jobs are dismissed, if there are any among those that match."""
-    if facets is None or not any(one.value == "lost" for one in facets.status):
-        return None
-    return f"{PATH}/-/dismiss" + query_of({"q": text or None})
+def _actions(text: str, facets: Facets | None) -> list[tuple[str, str]]:
+    """What can be done with all jobs that match: label and URL."""
+    statuses = {one.value for one in facets.status} if facets is not None else set()
+    actions = []
+    if FAILED in statuses:
+        actions.append(("Acknowledge their alerts", "acknowledge"))
+    if statuses:
+        actions.append(("Silence their tasks", "silence"))
+    if LOST in statuses:
+        actions.append(("Dismiss the lost ones", "dismiss"))
+    return [(label, f"/bulk/jobs/{verb}" + query_of({"q": text or None})) for label, verb in actions]
 
 
 JOBS: Final = Page(path=PATH, template="jobs.html", section="jobs", look=look, parameters=JobsQuery)

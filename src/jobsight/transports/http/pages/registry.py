@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from jobsight.transports.http.asking import Asking
+from jobsight.transports.http.pages.alert import ALERT
+from jobsight.transports.http.pages.alerts import ALERTS
 from jobsight.transports.http.pages.assets import Assets
+from jobsight.transports.http.pages.bulk import BULK
 from jobsight.transports.http.pages.chart import CHART
 from jobsight.transports.http.pages.job import JOB
 from jobsight.transports.http.pages.jobs import JOBS
@@ -20,7 +23,7 @@ from jobsight.transports.http.pages.unbuilt import unbuilt_endpoint
 from jobsight.transports.http.routes import Endpoint
 from jobsight.web import FOLDER
 
-PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, SCHEDULE, CHART)
+PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, ALERTS, ALERT, SCHEDULE, *BULK, CHART)
 """Every page, in the order of the navigation."""
 
 

@@ -91,6 +91,11 @@ def clock(moment_ms: int) -> str:
     return _utc(moment_ms).strftime("%H:%M")
 
 
+def is_web_address(text: str) -> bool:
+    """Whether a text that somebody has set may stand as a link: nothing but http and https."""
+    return text.startswith(("https://", "http://")) and text.isprintable() and " " not in text
+
+
 def number(value: float | None) -> str:
     """A measure as it is: `1,024`, `0.25`; a dash for none."""
     if value is None:
@@ -119,7 +124,7 @@ def _utc(moment_ms: int) -> datetime:
     return datetime.fromtimestamp(min(max(moment_ms, 0), _YEAR_MS_MAX) / 1000, UTC)
 
 
-FILTERS: Final[Mapping[str, Callable[..., str]]] = {
+FILTERS: Final[Mapping[str, Callable[..., str | bool]]] = {
     "span": span,
     "rough_span": rough_span,
     "ago": ago,
@@ -129,6 +134,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "iso": iso,
     "utc": utc,
     "clock": clock,
+    "is_web_address": is_web_address,
     "number": number,
     "first_line": first_line,
     "path_of": path_of,

@@ -1,0 +1,235 @@
+"""What the forms of pages do: each posts, an event with its author is stored, and the browser is led back to where it was."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from jobsight.core.alert import RESOLVED, Alert
+from jobsight.core.events import AlertAcknowledged, AlertResolved, InternalEvent, SilenceEnded, SilenceSet
+from jobsight.core.routing import Matcher
+from jobsight.core.silences import SILENCES_MAX
+from jobsight.core.spans import span_ms
+from jobsight.core.tokens import TokenScope
+from jobsight.engine.writer import Writer
+from jobsight.protocol.refusals import Code, shown
+from jobsight.transports.http import parameters
+from jobsight.transports.http.asking import Asking
+from jobsight.transports.http.bodies import form_body
+from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.login import local_path
+from jobsight.transports.http.pages.bulk import BulkAlertsQuery, firing_problems, gather, meant_alerts
+from jobsight.transports.http.pages.jobs import JobsQuery, filter_of
+from jobsight.transports.http.pages.said import Did
+from jobsight.transports.http.reporting import report
+from jobsight.transports.http.routes import Endpoint, caller_of
+from jobsight.transports.http.token_api import record
+
+EVENTS_MAX: Final = 1_000
+"""Events that are stored at once; more of them go one lot after the other."""
+
+COMMENT_CHARACTERS_MAX: Final = 200
+SILENCE_MS_MAX: Final = 90 * 86_400_000
+
+Form = dict[str, str]
+
+
+class Actions:
+    """
+    The routes that change something for whoever looks at pages.
+
+    Args:
+        writer: Takes the events; its state knows what there is.
+        asking: Finds the jobs that a filter means.
+        clock_ms: Wall time, ms since the epoch, UTC.
+    """
+
+    def __init__(self, writer: Writer, asking: Asking, clock_ms: Callable[[], int]) -> None:
+        self._writer = writer
+        self._state = writer.state
+        self._asking = asking
+        self._clock_ms = clock_ms
+
+    def endpoints(self) -> list[Endpoint]:
+        """The routes; every one needs somebody who may operate."""
+        handlers = {
+            "/bulk/alerts/acknowledge": self.acknowledge_many,
+            "/bulk/alerts/resolve": self.resolve_many,
+            "/bulk/alerts/silence": self.silence_many,
+            "/bulk/jobs/acknowledge": self.acknowledge_of_jobs,
+            "/bulk/jobs/silence": self.silence_of_jobs,
+            "/bulk/jobs/dismiss": self.dismiss,
+            "/alerts/{alert_id}/acknowledge": self.acknowledge,
+            "/alerts/{alert_id}/resolve": self.resolve,
+            "/alerts/{alert_id}/silence": self.silence,
+            "/silences/{silence_id}/end": self.end_silence,
+        }
+        return [
+            Endpoint(method="POST", path=path, needs=TokenScope.OPERATE, is_changing=True, handle=handle)
+            for path, handle in handlers.items()
+        ]
+
+    async def acknowledge(self, request: Request) -> Response:
+        """Somebody takes care of an alert."""
+        form, alert = await form_body(request), self._alert(request)
+        await self._store(_acknowledged([alert], request, form))
+        return _back(form, "acknowledged", _page_of(alert))
+
+    async def resolve(self, request: Request) -> Response:
+        """Somebody says that a problem is over."""
+        form, alert = await form_body(request), self._alert(request)
+        await self._store(_resolved([alert], request, form))
+        return _back(form, "resolved", _page_of(alert))
+
+    async def silence(self, request: Request) -> Response:
+        """Nobody is told of an alert, or of anything of its task or queue, for a while."""
+        form, alert = await form_body(request), self._alert(request)
+        what = form.get("what", "alert")
+        if what == "task" and alert.task is not None:
+            matcher = Matcher(name="task", pattern=alert.task)
+        elif what == "queue" and alert.queue is not None:
+            matcher = Matcher(name="queue", pattern=alert.queue)
+        else:
+            matcher = Matcher(name="alert_id", pattern=alert.alert_id)
+        await self._store(self._silences([matcher], request, form))
+        return _back(form, "silenced", _page_of(alert))
+
+    async def end_silence(self, request: Request) -> Response:
+        """A silence ends before its time."""
+        form, silence_id = await form_body(request), request.path_params["silence_id"]
+        if silence_id in self._state.silences:
+            await self._store([SilenceEnded(silence_id=silence_id, author=caller_of(request).author)])
+        return _back(form, "unsilenced", "/alerts?show=silenced")
+
+    async def acknowledge_many(self, request: Request) -> Response:
+        """Somebody takes care of all alerts that match."""
+        form, alerts = await self._meant(request)
+        await self._store(_acknowledged(alerts, request, form))
+        return _back(form, "acknowledged", "/alerts", len(alerts))
+
+    async def resolve_many(self, request: Request) -> Response:
+        """Somebody says that all problems that match are over."""
+        form, alerts = await self._meant(request)
+        await self._store(_resolved(alerts, request, form))
+        return _back(form, "resolved", "/alerts", len(alerts))
+
+    async def silence_many(self, request: Request) -> Response:
+        """Nobody is told of the tasks, queues or kinds of the alerts that match."""
+        form, alerts = await self._meant(request)
+        matchers = dict.fromkeys(_matcher_of(alert) for alert in alerts)
+        await self._store(self._silences(list(matchers), request, form))
+        return _back(form, "silenced", "/alerts", len(matchers))
+
+    async def acknowledge_of_jobs(self, request: Request) -> Response:
+        """Somebody takes care of the alerts that the jobs which match have opened."""
+        form = await form_body(request)
+        met = await self._gathered(form)
+        alerts = firing_problems(self._state, met.problems)
+        await self._store(_acknowledged(alerts, request, form))
+        return _back(form, "acknowledged", "/jobs", len(alerts))
+
+    async def silence_of_jobs(self, request: Request) -> Response:
+        """Nobody is told of the tasks and queues of the jobs that match."""
+        form = await form_body(request)
+        met = await self._gathered(form)
+        matchers = [Matcher(name="task", pattern=task) for task in met.tasks]
+        matchers += [Matcher(name="queue", pattern=queue) for queue in met.queues]
+        await self._store(self._silences(matchers, request, form))
+        return _back(form, "silenced", "/jobs", len(matchers))
+
+    async def dismiss(self, request: Request) -> Response:
+        """The lost jobs that match stand cancelled."""
+        form = await form_body(request)
+        met = await self._gathered(form)
+        author, comment = caller_of(request).author, _comment(form)
+        reason = f"dismissed by {author}" + (f": {comment}" if comment else "")
+        reports = [{"type": "job_cancelled", "job_id": job_id, "reason": reason} for job_id in met.lost]
+        for begin in range(0, len(reports), EVENTS_MAX):
+            await report(self._writer, author, reports[begin : begin + EVENTS_MAX])
+        self._writer.flush()
+        return _back(form, "dismissed", "/jobs", len(met.lost))
+
+    def _alert(self, request: Request) -> Alert:
+        name = request.path_params["alert_id"]
+        alert = self._state.open_by_id.get(name)
+        if alert is None or alert.state == RESOLVED:
+            raise HttpRefusal(409, Code.PRECONDITION_FAILED, f"the alert {shown(name)} is not open; it may be over")
+        return alert
+
+    async def _meant(self, request: Request) -> tuple[Form, list[Alert]]:
+        form = await form_body(request)
+        named = {name: form[name] for name in BulkAlertsQuery.__struct_fields__ if name in form}
+        query = parameters.read(named.items(), BulkAlertsQuery)
+        return form, meant_alerts(self._state, query, self._clock_ms())
+
+    async def _gathered(self, form: Form) -> Any:
+        _, job_filter, faults = filter_of(JobsQuery(q=form.get("q", "")))
+        if faults:
+            raise HttpRefusal(400, Code.MALFORMED_REQUEST, faults[0].text)
+        return await self._asking.ask(lambda source: gather(source, job_filter, self._clock_ms()))
+
+    def _silences(self, matchers: Sequence[Matcher], request: Request, form: Form) -> list[InternalEvent]:
+        length_ms = span_ms(form.get("for", "1h"))
+        if not length_ms or length_ms > SILENCE_MS_MAX:
+            raise HttpRefusal(400, Code.MALFORMED_REQUEST, "for: expected a length of time up to 90 d, like 4h")
+        if len(self._state.silences) + len(matchers) > SILENCES_MAX:
+            text = f"there are at most {SILENCES_MAX} silences; end some first"
+            raise HttpRefusal(409, Code.PRECONDITION_FAILED, text)
+        now_ms = self._clock_ms()
+        return [
+            SilenceSet(
+                silence_id=secrets.token_hex(6),
+                matchers=[matcher],
+                starts_ms=now_ms,
+                ends_ms=now_ms + length_ms,
+                author=caller_of(request).author,
+                comment=_comment(form),
+            )
+            for matcher in matchers
+        ]
+
+    async def _store(self, events: Sequence[InternalEvent]) -> None:
+        """Store events, and bring the view up to date, so that whoever has made them finds them on the next page."""
+        for begin in range(0, len(events), EVENTS_MAX):
+            await record(self._writer, list(events[begin : begin + EVENTS_MAX]))
+        self._writer.flush()
+
+
+def _acknowledged(alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:
+    by, comment = caller_of(request).author, _comment(form)
+    return [AlertAcknowledged(alert_id=alert.alert_id, by=by, comment=comment) for alert in alerts]
+
+
+def _resolved(alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:
+    by, comment = caller_of(request).author, _comment(form)
+    return [AlertResolved(alert_id=alert.alert_id, by=by, comment=comment) for alert in alerts]
+
+
+def _matcher_of(alert: Alert) -> Matcher:
+    """What has to be silenced so that nobody hears of an alert's kind."""
+    if alert.task is not None:
+        return Matcher(name="task", pattern=alert.task)
+    if alert.queue is not None:
+        return Matcher(name="queue", pattern=alert.queue)
+    return Matcher(name="alert_id", pattern=alert.alert_id)
+
+
+def _comment(form: Form) -> str:
+    return form.get("comment", "").strip()[:COMMENT_CHARACTERS_MAX]
+
+
+def _page_of(alert: Alert) -> str:
+    return f"/alerts/{alert.alert_id}"
+
+
+def _back(form: Form, did: Did, otherwise: str, count: int = 1) -> Response:
+    """Lead back to the page from which the form came, its filter kept, which tells what was done."""
+    wanted = form.get("return_to", "")
+    parts = urlsplit(local_path(wanted) if wanted else otherwise)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("did", "n")]
+    return RedirectResponse(f"{parts.path}?{urlencode([*query, ('did', did), ('n', count)])}", 303)

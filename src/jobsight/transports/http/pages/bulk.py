@@ -1,0 +1,222 @@
+"""`/bulk/...`: an action on everything that a filter matches. First it says on how many; then a form does it, and leads back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+
+from jobsight.core.alert import FIRING, RULE_JOB_FAILED, Alert, fingerprint_of
+from jobsight.core.job import FAILED, LOST
+from jobsight.core.state import State
+from jobsight.core.tokens import TokenScope
+from jobsight.transports.http.asking import Source
+from jobsight.transports.http.pages.alert_filter import AlertWanted, chosen, shelves
+from jobsight.transports.http.pages.alerts import AlertsQuery, Show
+from jobsight.transports.http.pages.attention import AttentionRow, attention_row
+from jobsight.transports.http.pages.jobs import JobsQuery, filter_of, url_of
+from jobsight.transports.http.pages.site import Ground, Page, Wanted
+from jobsight.view.job_filter import JobFilter
+
+ROWS: Final = 20
+JOBS_MAX: Final = 10_000
+"""Jobs on which one action works; another one goes on."""
+
+GATHER_S_MAX: Final = 0.25
+"""How long jobs are gathered."""
+
+PAGE: Final = 1_000
+SUBJECTS_MAX: Final = 50
+"""Tasks and queues that one action silences."""
+
+VERBS: Final = {
+    "acknowledge": "Acknowledge",
+    "silence": "Silence",
+    "resolve": "Resolve",
+    "dismiss": "Dismiss",
+}
+
+
+class BulkAlertsQuery(AlertWanted, frozen=True, kw_only=True):
+    """The filter of `/alerts`; `until` is when it was looked at, ms UTC: what opens later is not meant."""
+
+    show: Show = "firing"
+    until: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Gathered(Struct, frozen=True, kw_only=True):
+    """
+    What a filter over jobs matches.
+
+    Attributes:
+        jobs: How many were gathered; `is_all` where no other matches.
+        lost: The ids of those that stand lost.
+        problems: The fingerprints of the alerts that their failures open.
+        tasks, queues: Theirs; a queue only of jobs without a task.
+    """
+
+    jobs: int
+    is_all: bool
+    lost: list[str]
+    problems: list[str]
+    tasks: list[str]
+    queues: list[str]
+
+
+class BulkView(Struct, frozen=True, kw_only=True):
+    """
+    What is about to be done, as the template shows it.
+
+    Attributes:
+        count: On how many things; `thing` names one of them.
+        rows: The first alerts of them; `names` the first of others.
+        fields: Hidden ones of the form, so that it works on the same filter.
+    """
+
+    verb: str
+    label: str
+    thing: str
+    count: int
+    is_all: bool
+    rows: list[AttentionRow]
+    names: list[str]
+    path: str
+    fields: dict[str, str]
+    back_url: str
+    at_ms: int
+
+
+def gather(source: Source, wanted: JobFilter, at_ms: int) -> Gathered:
+    """The jobs that match, as far as their bounds allow."""
+    end = perf_counter() + GATHER_S_MAX
+    cursor, count = None, 0
+    lost: list[str] = []
+    problems: dict[str, None] = {}
+    tasks: dict[str, None] = {}
+    queues: dict[str, None] = {}
+    while True:
+        found = source.view.search(
+            wanted, now_ms=at_ms, limit=PAGE, cursor=cursor, is_enough=lambda: perf_counter() >= end
+        )
+        for job in found.jobs:
+            if job.status == LOST:
+                lost.append(job.job_id)
+            if job.status == FAILED:
+                problems[fingerprint_of(RULE_JOB_FAILED, job.task, job.queue, job.error or "")] = None
+            if job.task is not None:
+                tasks[job.task] = None
+            elif job.queue is not None:
+                queues[job.queue] = None
+        count, cursor = count + len(found.jobs), found.cursor
+        if cursor is None or count >= JOBS_MAX or perf_counter() >= end:
+            return Gathered(
+                jobs=count,
+                is_all=cursor is None,
+                lost=lost,
+                problems=list(problems),
+                tasks=list(tasks)[:SUBJECTS_MAX],
+                queues=list(queues)[:SUBJECTS_MAX],
+            )
+
+
+def meant_alerts(state: State, query: BulkAlertsQuery, at_ms: int) -> list[Alert]:
+    """The open alerts that a bulk action on the filter of `/alerts` means."""
+    return chosen(shelves(state, at_ms).get(query.show, []), query, query.until)
+
+
+def firing_problems(state: State, fingerprints: Sequence[str]) -> list[Alert]:
+    """The alerts that fire under some fingerprints."""
+    found = [state.open_by_fingerprint.get(fingerprint) for fingerprint in fingerprints]
+    return [alert for alert in found if alert is not None and alert.state == FIRING]
+
+
+def _alerts_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkView]]:
+    def look(ground: Ground, wanted: Wanted) -> Callable[[Source], BulkView]:
+        query: BulkAlertsQuery = wanted.query
+        alerts = meant_alerts(ground.state, query, wanted.at_ms)
+        rows = [attention_row(alert) for alert in alerts[:ROWS]]
+        back = AlertsQuery(
+            task=query.task, queue=query.queue, rule=query.rule, severity=query.severity, owner=query.owner
+        )
+        view = BulkView(
+            verb=verb,
+            label=VERBS[verb],
+            thing="alert",
+            count=len(alerts),
+            is_all=True,
+            rows=rows,
+            names=[],
+            path=f"/bulk/alerts/{verb}",
+            fields=_fields(query) | {"until": str(wanted.at_ms if query.until is None else query.until)},
+            back_url="/alerts" + back.query(show=query.show),
+            at_ms=wanted.at_ms,
+        )
+        return lambda source: view
+
+    return look
+
+
+def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkView]]:
+    def look(ground: Ground, wanted: Wanted) -> Callable[[Source], BulkView]:
+        text, job_filter, faults = filter_of(wanted.query)
+        firing = {
+            alert.fingerprint: attention_row(alert)
+            for alert in (ground.state.open_by_id.values() if verb == "acknowledge" else ())
+            if alert.state == FIRING
+        }
+
+        def finish(source: Source) -> BulkView:
+            met = None if faults else gather(source, job_filter, wanted.at_ms)
+            rows = [firing[one] for one in met.problems if one in firing] if met is not None else []
+            names = [] if met is None else _names(verb, met)
+            return BulkView(
+                verb=verb,
+                label=VERBS[verb],
+                thing={"acknowledge": "alert", "silence": "task or queue", "dismiss": "lost job"}[verb],
+                count=len(rows) if verb == "acknowledge" else len(names),
+                is_all=met is None or met.is_all,
+                rows=rows[:ROWS],
+                names=names[:ROWS],
+                path=f"/bulk/jobs/{verb}",
+                fields={"q": text},
+                back_url=url_of(text),
+                at_ms=wanted.at_ms,
+            )
+
+        return finish
+
+    return look
+
+
+def _names(verb: str, met: Gathered) -> list[str]:
+    if verb == "dismiss":
+        return met.lost
+    return [*met.tasks, *(f"queue {queue}" for queue in met.queues)] if verb == "silence" else []
+
+
+def _fields(query: Any) -> dict[str, str]:
+    given = {name: getattr(query, name) for name in query.__struct_fields__}
+    return {name: str(value) for name, value in given.items() if value not in (None, "")}
+
+
+def _page(kind: str, verb: str) -> Page:
+    return Page(
+        path=f"/bulk/{kind}/{verb}",
+        template="bulk.html",
+        section=kind,
+        look=_alerts_look(verb) if kind == "alerts" else _jobs_look(verb),
+        parameters=BulkAlertsQuery if kind == "alerts" else JobsQuery,
+        needs=TokenScope.OPERATE,
+    )
+
+
+BULK: Final = tuple(
+    _page(kind, verb)
+    for kind, verbs in (
+        ("alerts", ("acknowledge", "silence", "resolve")),
+        ("jobs", ("acknowledge", "silence", "dismiss")),
+    )
+    for verb in verbs
+)
