@@ -12,7 +12,6 @@ from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
 from jobsight.transports.http.live import Live
 from jobsight.transports.http.metrics import Metrics
-from jobsight.transports.http.pages.actions import Actions
 from jobsight.transports.http.pages.registry import page_endpoints
 from jobsight.transports.http.pages.site import Ground
 from jobsight.transports.http.receipts import receipt_endpoints
@@ -57,8 +56,7 @@ class ReadingSide:
             self._live.endpoint(),
             self._tail.endpoint(),
             metrics.endpoint(),
-            *Actions(writer, self.asking, clock_ms).endpoints(),
-            *page_endpoints(Ground(**shown), self.asking),
+            *page_endpoints(Ground(**shown), self.asking, writer),
         ]
 
     async def start(self) -> None:

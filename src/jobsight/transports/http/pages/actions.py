@@ -47,13 +47,17 @@ class Actions:
         writer: Takes the events; its state knows what there is.
         asking: Finds the jobs that a filter means.
         clock_ms: Wall time, ms since the epoch, UTC.
+        on_change: Called once something is changed.
     """
 
-    def __init__(self, writer: Writer, asking: Asking, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, writer: Writer, asking: Asking, clock_ms: Callable[[], int], on_change: Callable[[], None]
+    ) -> None:
         self._writer = writer
         self._state = writer.state
         self._asking = asking
         self._clock_ms = clock_ms
+        self._on_change = on_change
 
     def endpoints(self) -> list[Endpoint]:
         """The routes; every one needs somebody who may operate."""
@@ -151,7 +155,7 @@ class Actions:
         reports = [{"type": "job_cancelled", "job_id": job_id, "reason": reason} for job_id in met.lost]
         for begin in range(0, len(reports), EVENTS_MAX):
             await report(self._writer, author, reports[begin : begin + EVENTS_MAX])
-        self._writer.flush()
+        self._show()
         return _back(form, "dismissed", "/jobs", len(met.lost))
 
     def _alert(self, request: Request) -> Alert:
@@ -194,10 +198,14 @@ class Actions:
         ]
 
     async def _store(self, events: Sequence[InternalEvent]) -> None:
-        """Store events, and bring the view up to date, so that whoever has made them finds them on the next page."""
         for begin in range(0, len(events), EVENTS_MAX):
             await record(self._writer, list(events[begin : begin + EVENTS_MAX]))
+        self._show()
+
+    def _show(self) -> None:
+        """Bring the view up to date, so that whoever has changed something finds it so on the next page."""
         self._writer.flush()
+        self._on_change()
 
 
 def _acknowledged(alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:

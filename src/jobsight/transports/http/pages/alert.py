@@ -181,7 +181,7 @@ def _check_facts(check: Check) -> CheckFacts:
 def _same_error(alerts: Iterable[Alert], alert: Alert) -> list[Elsewhere]:
     """Other open alerts about the same kind of error."""
     kind = error_kind(alert.last_error)
-    same = [one for one in alerts if one is not alert and kind and error_kind(one.last_error) == kind]
+    same = [one for one in alerts if one.alert_id != alert.alert_id and kind and error_kind(one.last_error) == kind]
     return [
         Elsewhere(
             name=attention_row(one).subject, count=one.count, last_ms=one.updated_ms, url=f"/alerts/{one.alert_id}"

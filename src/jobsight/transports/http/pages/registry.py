@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from jobsight.engine.writer import Writer
 from jobsight.transports.http.asking import Asking
+from jobsight.transports.http.pages.actions import Actions
 from jobsight.transports.http.pages.alert import ALERT
 from jobsight.transports.http.pages.alerts import ALERTS
 from jobsight.transports.http.pages.assets import Assets
@@ -27,9 +29,9 @@ PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, ALERTS, ALERT,
 """Every page, in the order of the navigation."""
 
 
-def page_endpoints(ground: Ground, asking: Asking) -> list[Endpoint]:
+def page_endpoints(ground: Ground, asking: Asking, writer: Writer) -> list[Endpoint]:
     """
-    The routes of the dashboard: every page, and the files that pages load.
+    The routes of the dashboard: every page, what its forms do, and the files that pages load.
 
     Where the files were not built there are no pages; then `/` says how they are built.
     """
@@ -37,4 +39,5 @@ def page_endpoints(ground: Ground, asking: Asking) -> list[Endpoint]:
     if not assets.is_built:
         return [unbuilt_endpoint()]
     site = Site(ground, asking, Rendering(FOLDER / "templates", assets))
-    return [*(site.endpoint(page) for page in PAGES), *assets.endpoints()]
+    actions = Actions(writer, asking, ground.clock_ms, site.forget)
+    return [*(site.endpoint(page) for page in PAGES), *actions.endpoints(), *assets.endpoints()]

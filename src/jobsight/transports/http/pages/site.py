@@ -169,6 +169,10 @@ class Site:
 
         return Endpoint(method="GET", path=page.path, needs=page.needs, handle=handle)
 
+    def forget(self) -> None:
+        """Something was changed through a page: whoever looks from now on sees it, also where a page is just being made."""
+        self._kept, self._being_made = {}, {}
+
     async def _find(self, page: Page, request: Request) -> _Kept:
         """The page as it was made within the last second, or made now; only once for all who ask at the same time."""
         query = parameters.read(request.query_params.multi_items(), page.parameters)
@@ -183,8 +187,9 @@ class Site:
             wanted = Wanted(at_ms=self._ground.clock_ms(), query=query, path=request.path_params, scope=scope)
             chrome = self._chrome(page, request, wanted, theme)
             making = asyncio.ensure_future(self._make(page, wanted, chrome, is_part))
-            self._being_made[key] = making
-            making.add_done_callback(lambda done: self._keep(key, done))
+            kept_then, made_then = self._kept, self._being_made
+            made_then[key] = making
+            making.add_done_callback(lambda done: _keep(kept_then, made_then, key, done))
         return await asyncio.shield(making)
 
     async def _make(self, page: Page, wanted: Wanted, chrome: Chrome, is_part: bool) -> _Kept:
@@ -200,15 +205,6 @@ class Site:
             return _Kept(begin, plain, gzip.compress(plain, GZIP_LEVEL, mtime=0))
 
         return await self._asking.ask(make)
-
-    def _keep(self, key: tuple[object, ...], made: asyncio.Future[_Kept]) -> None:
-        del self._being_made[key]
-        if made.cancelled() or made.exception() is not None:
-            return
-        self._kept.pop(key, None)
-        if len(self._kept) >= KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = made.result()
 
     def _refusal(self, page: Page, request: Request, why: HttpRefusal) -> Response:
         """A page that says why there is none."""
@@ -236,6 +232,21 @@ class Site:
             is_admin=wanted.scope >= TokenScope.ADMIN,
             search=request.query_params.get("q", ""),
         )
+
+
+def _keep(
+    kept: dict[tuple[object, ...], _Kept],
+    being_made: dict[tuple[object, ...], asyncio.Future[_Kept]],
+    key: tuple[object, ...],
+    made: asyncio.Future[_Kept],
+) -> None:
+    del being_made[key]
+    if made.cancelled() or made.exception() is not None:
+        return
+    kept.pop(key, None)
+    if len(kept) >= KEPT_MAX:
+        del kept[next(iter(kept))]
+    kept[key] = made.result()
 
 
 def _theme(request: Request) -> str:

@@ -1,0 +1,250 @@
+"""The pages of alerts, and what their forms do, as a browser without scripts uses them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from http_service import EVENTS, NDJSON, Service, service, until
+
+from jobsight.transports.http.pages.assets import Assets
+from jobsight.web import FOLDER
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Assets(FOLDER / "assets").is_built, reason="built without pages (no Node at hand)"),
+]
+
+
+def failure(job_id: str, task: str | None, error: str = "no route", **fields: object) -> str:
+    """A report of a failure for good, on one line."""
+    body = {"type": "job_failed", "job_id": job_id, "task": task, "error": error, "retries": 2, **fields}
+    return json.dumps({name: value for name, value in body.items() if value is not None})
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service."""
+    with service(tmp_path_factory.mktemp("pages")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def token(running: Service) -> str:
+    """Of somebody who may do everything."""
+    return running.create_token("admin")
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name(running: Service, token: str) -> str:
+    """Begins the names of three alerts that this test has for itself: `<name>.load`, `<name>.export`, `queue <name>.adhoc`."""
+    name = f"n{next(_numbers)}"
+    lines = [
+        json.dumps({"type": "job_completed", "job_id": f"{name}-0", "task": f"{name}.load", "duration_ms": 5}),
+        failure(f"{name}-1", f"{name}.load", "no route to db-3", message="the tail of it"),
+        failure(f"{name}-2", f"{name}.export", "no route to db-7"),
+        failure(f"{name}-3", None, f"<b>odd</b> {name}", queue=f"{name}.adhoc"),
+    ]
+    with running.client(token) as client:
+        client.post(EVENTS, content="\n".join(lines).encode(), headers=NDJSON).raise_for_status()
+    return name
+
+
+@pytest.fixture
+def browser(running: Service, token: str) -> Iterator[httpx.Client]:
+    """Somebody who looks at pages, and follows where they are led."""
+    with running.client(token, follow_redirects=True) as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def on(browser: httpx.Client, name: str, show: str = "firing") -> list[str]:
+    """The subjects of a test's alerts on a shelf, in the order of their names."""
+    listed = [*subjects(browser.get(f"/alerts?show={show}&task={name}.*"))]
+    return sorted([*listed, *subjects(browser.get(f"/alerts?show={show}&queue={name}.*"))])
+
+
+def subjects(page: httpx.Response) -> list[str]:
+    """What the rows of a page are about."""
+    return [unescape(one) for one in re.findall(r'<a (?:class="subject" )?data-open[^>]*>([^<]*)</a>', page.text)]
+
+
+def address(browser: httpx.Client, subject: str) -> str:
+    """The page of the alert about something."""
+
+    def found() -> str | None:
+        listed = browser.get("/alerts").text
+        match = re.search(rf'href="(/alerts/[^"]+)">{re.escape(subject)}</a>', listed)
+        return match[1] if match else None
+
+    return until(found, f"an alert about {subject}")
+
+
+def fields_of(page: httpx.Response) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    pairs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text)
+    return {name: unescape(value) for name, value in pairs}
+
+
+def test_an_alert_says_what_is_needed_at_night(browser: httpx.Client, name: str) -> None:
+    """Error, end of the output, last success, how often in a row, the same error elsewhere, and the receipt."""
+    page = browser.get(address(browser, f"{name}.load")).text
+
+    for said in (
+        "no route to db-3",
+        "the tail of it",
+        "Last success",
+        "Failures in a row",
+        f"{name}.export",
+        "Receipt",
+    ):
+        assert said in page
+    assert "there is no channel that could be told" in page
+
+
+def test_an_acknowledged_alert_moves_to_its_shelf(browser: httpx.Client, name: str) -> None:
+    """A plain form acknowledges, leads back to the same page, and says what was done; every page shows it at once."""
+    path = address(browser, f"{name}.load")
+    assert [f"{name}.export", f"{name}.load", f"queue {name}.adhoc"] == on(browser, name)
+    page = browser.post(path + "/acknowledge", data={"comment": "looking into it"})
+
+    assert path == page.url.path
+    assert "nobody is told again for 24 hours" in page.text
+    assert "looking into it" in page.text
+    assert [f"{name}.load"] == on(browser, name, "acknowledged")
+    assert [f"{name}.export", f"queue {name}.adhoc"] == on(browser, name)
+
+
+def test_a_form_leads_back_with_the_filter_kept(browser: httpx.Client, name: str) -> None:
+    """Whoever acts from a filtered list sees the same list again, and never a page of somebody else."""
+    path = address(browser, f"{name}.export")
+    page = browser.post(path + "/acknowledge", data={"return_to": "/alerts?show=firing&task=b*"})
+    other = browser.post(address(browser, f"{name}.load") + "/resolve", data={"return_to": "https://evil.example/"})
+
+    assert "/alerts" == page.url.path
+    assert {"show": ["firing"], "task": ["b*"], "did": ["acknowledged"], "n": ["1"]} == parse_qs(
+        page.url.query.decode()
+    )
+    assert "127.0.0.1" == other.url.host
+
+
+def test_a_silence_holds_for_the_task_and_can_be_ended(browser: httpx.Client, name: str) -> None:
+    """Silenced from the alert's page; the page says until when, and ends it."""
+    path = address(browser, f"{name}.load")
+    silenced = browser.post(path + "/silence", data={"for": "4h", "what": "task", "comment": "known"})
+    end = re.search(r'action="(/silences/[^"]+/end)"', silenced.text)
+
+    assert "Silenced until" in silenced.text
+    assert [f"{name}.load"] == on(browser, name, "silenced")
+    assert end is not None
+    browser.post(end[1], data={"return_to": path})
+    assert "Silenced until" not in browser.get(path).text
+    assert 400 == browser.post(path + "/silence", data={"for": "soon"}).status_code
+
+
+def test_an_alert_that_is_over_goes_into_the_history(browser: httpx.Client, name: str) -> None:
+    """Resolved by hand; it keeps its page, without buttons."""
+    path = address(browser, f"{name}.export")
+    browser.post(path + "/resolve")
+    page = browser.get(path).text
+
+    assert [f"{name}.export"] == subjects(browser.get(f"/alerts?show=history&task={name}.export"))
+    assert "Lasted" in page
+    assert f'action="{path}/acknowledge"' not in page
+    assert 409 == browser.post(path + "/acknowledge").status_code
+
+
+def test_a_bulk_action_shows_its_count_and_keeps_the_filter(browser: httpx.Client, name: str) -> None:
+    """All that match a filter: first how many, then the form, then the same filter again."""
+    address(browser, f"{name}.load")
+    asked = browser.get(f"/bulk/alerts/acknowledge?show=firing&task={name}.*")
+    done = browser.post("/bulk/alerts/acknowledge", data=fields_of(asked))
+
+    assert "Acknowledge 2 alerts?" in asked.text
+    assert "2 alerts are acknowledged" in done.text
+    assert [f"{name}.*"] == parse_qs(done.url.query.decode())["task"]
+    assert [f"{name}.export", f"{name}.load"] == on(browser, name, "acknowledged")
+    assert [f"queue {name}.adhoc"] == on(browser, name)
+
+
+def test_what_opens_after_the_look_is_not_meant(running: Service, browser: httpx.Client, name: str) -> None:
+    """Nobody acknowledges an alert that they have not seen."""
+    address(browser, f"{name}.load")
+    fields = fields_of(browser.get(f"/bulk/alerts/acknowledge?show=firing&task={name}.*"))
+    late = {"type": "job_failed", "job_id": f"{name}-late", "task": f"{name}.late", "error": "x"}
+    browser.post(EVENTS, json=late).raise_for_status()
+    address(browser, f"{name}.late")
+    browser.post("/bulk/alerts/acknowledge", data=fields)
+
+    assert [f"{name}.late", f"queue {name}.adhoc"] == on(browser, name)
+
+
+def test_the_alerts_of_a_filter_over_jobs_are_acknowledged(browser: httpx.Client, name: str) -> None:
+    """From the explorer: the alerts that these jobs have opened, and silences for their tasks."""
+    address(browser, f"{name}.load")
+    wanted = f"status:failed task:{name}.load"
+    asked = browser.get("/bulk/jobs/acknowledge", params={"q": wanted})
+    done = browser.post("/bulk/jobs/acknowledge", data={"q": wanted, "return_to": "/jobs?q=status:failed"})
+    silenced = browser.post("/bulk/jobs/silence", data={"q": f"task:{name}.export", "for": "1h"})
+
+    assert "Acknowledge 1 alert?" in asked.text
+    assert "status:failed" in done.text
+    assert [f"{name}.load"] == on(browser, name, "acknowledged")
+    assert "Silenced" in silenced.text
+    assert [f"{name}.export"] == on(browser, name, "silenced")
+
+
+def test_lost_jobs_are_dismissed(browser: httpx.Client, name: str) -> None:
+    """A job of which nobody will hear again stands cancelled, with who said so."""
+    body = {"type": "update_status", "job_id": f"{name}-gone", "status": "lost", "task": f"{name}.gone"}
+    browser.post(EVENTS, json=body).raise_for_status()
+    query = {"q": f"status:lost task:{name}.gone"}
+    until(lambda: f"{name}-gone" in browser.get("/jobs", params=query).text, "the lost job")
+    asked = browser.get("/bulk/jobs/dismiss", params=query)
+    done = browser.post("/bulk/jobs/dismiss", data={**query, "return_to": "/jobs?q=status:lost"})
+
+    assert "Dismiss 1 lost job?" in asked.text
+    assert "it stands cancelled now" in done.text
+    assert "dismissed by" in browser.get(f"/jobs/{name}-gone").text
+
+
+def test_nothing_changes_by_looking_or_from_elsewhere(browser: httpx.Client, name: str) -> None:
+    """GET changes nothing; a form on a page of somebody else is refused."""
+    path = address(browser, f"{name}.load")
+    browser.get("/bulk/alerts/acknowledge?show=firing")
+    looked = browser.get(path + "/acknowledge")
+    forged = browser.post(path + "/acknowledge", headers={"origin": "https://evil.example"})
+
+    assert 405 == looked.status_code
+    assert 403 == forged.status_code
+    assert 3 == len(on(browser, name))
+
+
+def test_who_may_only_read_sees_no_buttons(running: Service, browser: httpx.Client, name: str) -> None:
+    """No form, no bulk action; and none of them would be carried out."""
+    path = address(browser, f"{name}.load")
+    with running.client(running.create_token("read")) as reader:
+        reader.headers["accept"] = "text/html"
+        pages = [reader.get(one).text for one in ("/alerts", path, "/jobs?q=status:failed")]
+        refused = [reader.post(one).status_code for one in (path + "/acknowledge", "/bulk/alerts/resolve")]
+        refused.append(reader.get("/bulk/alerts/acknowledge").status_code)
+
+    assert all('method="post"' not in page and "/bulk/" not in page for page in pages)
+    assert [403, 403, 403] == refused
+
+
+def test_errors_are_text(browser: httpx.Client, name: str) -> None:
+    """What a worker says went wrong is shown, and is never a part of the page."""
+    pages = [browser.get(address(browser, f"queue {name}.adhoc")).text, browser.get("/alerts").text]
+
+    assert all("&lt;b&gt;odd&lt;/b&gt;" in page for page in pages)
+    assert all("<b>odd" not in page for page in pages)
