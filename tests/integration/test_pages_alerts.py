@@ -192,6 +192,7 @@ def test_the_alerts_of_a_filter_over_jobs_are_acknowledged(browser: httpx.Client
     """From the explorer: the alerts that these jobs have opened, and silences for their tasks."""
     address(browser, f"{name}.load")
     wanted = f"status:failed task:{name}.load"
+    until(lambda: f"{name}-2" in browser.get("/jobs", params={"q": f"task:{name}.*"}).text, "the jobs to be listed")
     asked = browser.get("/bulk/jobs/acknowledge", params={"q": wanted})
     done = browser.post("/bulk/jobs/acknowledge", data={"q": wanted, "return_to": "/jobs?q=status:failed"})
     silenced = browser.post("/bulk/jobs/silence", data={"q": f"task:{name}.export", "for": "1h"})
