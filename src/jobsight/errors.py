@@ -7,6 +7,7 @@ The one tree of exceptions.
     ├── DataError             exit 65   the data folder is damaged, missing or newer than this program
     │   └── DamagedViewError            the view alone is damaged: it can be made anew from the log
     ├── NotFoundError         exit 66   no such job, alert or folder
+    ├── ConflictError         exit 1    it cannot be done as things stand
     ├── InUseError            exit 69   another process holds the folder or the address
     ├── UnreachableError      exit 69   a server does not answer
     ├── CannotCreateError     exit 73   a file or folder cannot be made
@@ -51,6 +52,10 @@ class NotFoundError(JobsightError):
     """There is no such job, alert or folder."""
 
     exit_code = 66
+
+
+class ConflictError(JobsightError):
+    """It cannot be done as things stand: the alert is resolved already, the check belongs to the configuration file."""
 
 
 class InUseError(JobsightError):

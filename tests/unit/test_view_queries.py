@@ -14,7 +14,7 @@ from jobsight.core.histogram import RELATIVE_ERROR_MAX
 from jobsight.core.limits import OTHER
 from jobsight.core.state import State
 from jobsight.errors import DataError, NotFoundError, UsageError
-from jobsight.view import queries
+from jobsight.view import queries, watch_reading
 from jobsight.view.answers import JobAnswer
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.store import View
@@ -330,13 +330,28 @@ def test_what_is_no_view_is_refused_in_words(tmp_path: Path) -> None:
         (queries.LIST_ALL, (9, 1, 1, None, None, None, None, None, 0, 0)),
         (queries.LIST_BY_STATUS, (9, 1, 1, 2, None, None, None, None, 0, 0)),
         (queries.LIST_BY_TASK, (9, 1, 1, None, 2, None, None, None, 0, 0)),
-        (queries.LIST_ALERTS, (9, 1, None, None)),
-        (queries.LIST_OPEN_ALERTS, (9, 1, "firing", None)),
-        (queries.LIST_ALERTS_BY_TASK, (9, 1, None, "t")),
+        (watch_reading.LIST_ALERTS, (9, 1, None, None, None, None, None, None)),
+        (watch_reading.LIST_OPEN_ALERTS, (9, 1, "firing", None, None, None, None, None)),
+        (watch_reading.LIST_ALERTS_BY_TASK, (9, 1, None, "t", None, None, None, None)),
+        (watch_reading.LIST_DELIVERIES, (9, 1, None, None, None, None)),
+        (watch_reading.LIST_DEAD_DELIVERIES, (9, 1, "dead", None, None, None)),
+        (watch_reading.LIST_AUDIT, (9, 1, None, None, None, None)),
         (queries.SELECT_ROLLUPS, (10, "t", 0, 9)),
         (queries.SELECT_ANSWER, (1,)),
     ],
-    ids=["all", "status", "task", "alerts", "open alerts", "task's alerts", "roll-ups", "job"],
+    ids=[
+        "all",
+        "status",
+        "task",
+        "alerts",
+        "open alerts",
+        "task's alerts",
+        "deliveries",
+        "dead deliveries",
+        "audit",
+        "roll-ups",
+        "job",
+    ],
 )
 def test_no_list_reads_or_sorts_the_whole_table(view: View, statement: str, bindings: tuple[object, ...]) -> None:
     """A page costs the same at ten million jobs: each list follows an index, in its order."""

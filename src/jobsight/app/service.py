@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.app.stores import Store, open_store
 from jobsight.app.writing import duties_of, writer_of
-from jobsight.core.events import RoutingSet, SettingsChanged
+from jobsight.core.events import SettingsChanged
 from jobsight.engine.collector import spare_the_collector
+from jobsight.engine.declaring import CONFIG, plan
 from jobsight.engine.retention import KeepTimes
 from jobsight.protocol.session import ReplyForm, Session
 
@@ -130,7 +131,9 @@ async def _serve(
     from jobsight.app.telling import dispatcher_of, health_of, living_of, self_watch_of
     from jobsight.logs.folder import SECRETS
     from jobsight.logs.passwords import PasswordFiles
+    from jobsight.notifiers.abouts import abouts_from
     from jobsight.transports.http.assembly import build_service
+    from jobsight.transports.http.channel_api import Telling
     from jobsight.transports.stdio_beside import StdioBeside
 
     loop = asyncio.get_running_loop()
@@ -143,10 +146,11 @@ async def _serve(
     jobs = settings.jobs
     if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
         writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
-    if store.state.routing.channels != list(channels):
-        writer.record([RoutingSet(channels=list(channels), author="config")])
     public_url = settings.server.public_url
     key = None if public_url is None else link_key(data)
+    steps = plan(store.state, settings.declared, CONFIG, channels=list(channels))
+    if steps:
+        writer.record([event for step in steps for event in step.events])
     retention = settings.retention
     kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
     dispatcher = dispatcher_of(writer, store.view, channels, links_under(public_url, key), say)
@@ -162,6 +166,7 @@ async def _serve(
         writer=writer,
         ticker=duties_of(writer, store, kept, say, [self_watch_of(writer, data), health, systemd]),
         deliveries=living_of(dispatcher, channels, store.state, health, settings.deadman.url, systemd, say),
+        telling=Telling(dispatcher=dispatcher, abouts=abouts_from(settings.channels, settings.notify)),
         open_source=lambda: _open_source(data),
         passwords=PasswordFiles(data / SECRETS),
         clock_ms=clock_ms,

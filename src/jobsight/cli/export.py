@@ -17,7 +17,7 @@ from jobsight.app.stores import read_log, read_view
 from jobsight.cli.options import data_option, moment_ms
 from jobsight.core.masking import MASK
 from jobsight.view.answers import JobAnswer
-from jobsight.view.queries import PAGE_MAX
+from jobsight.view.watch_reading import PAGE_MAX
 
 _SECRET = re.compile(rb'"secret":"[^"]*"')
 _EVENT_FIELDS = ("seq", "index", "accept_ms", "kind", "message")

@@ -15,12 +15,17 @@ from msgspec import Struct
 from jobsight.config.keys import KEY_BY_PATH, KEY_BY_VARIABLE, KEYS, SECTIONS, Key
 from jobsight.config.settings import Settings
 from jobsight.core.masking import mask
+from jobsight.core.routing import notify_names
 from jobsight.errors import ConfigError
+from jobsight.protocol.declared import DECLARED, fault_text, read_declared
 
 FILE_NAME: Final = "jobsight.toml"
 FILE_VARIABLE: Final = "JOBSIGHT_CONFIG"
-OPEN_TABLES: Final = frozenset({"channels", "smtp"})
-"""Tables whose keys depend on the kind of channel; they are checked where the channels are made, before data is touched."""
+OPEN_TABLES: Final = frozenset({"channels", "smtp", *DECLARED})
+"""
+Tables whose keys are no settings. Those of channels depend on their kind, and are checked where the channels are made,
+before data is touched; what is declared is read by `protocol.declared`.
+"""
 
 DEFAULT: Final = "default"
 """The origin of a value that nobody has set."""
@@ -28,7 +33,7 @@ DEFAULT: Final = "default"
 _ENVIRONMENT_NEAR: Final = 0.85
 _REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TABLE: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s\"'-]+?)\s*\]\s*(?:#.*)?$")
+_TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 _ENTRY: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
 
@@ -61,11 +66,13 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
     """
     faults: list[str] = []
     open_tables: dict[str, Any] = {}
+    places = _Places(file)
     given = [
-        *(_from_file(file, faults, open_tables) if file is not None else ()),
+        *(_from_file(file, faults, open_tables, places) if file is not None else ()),
         *_from_environment(environment, faults),
         *(_Given(KEY_BY_PATH[path], value, f"flag --{_flag_of(path)}") for path, value in flags.items()),
     ]
+    declared = {name: open_tables.pop(name) for name in DECLARED if name in open_tables}
     settings = Settings(**open_tables)
     origins = {key.path: DEFAULT for key in KEYS}
     for one in given:
@@ -76,6 +83,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
             faults.append(f"{one.origin}: {one.key.path}: {mask(str(error))}")
         origins[one.key.path] = one.origin
     faults += _faults_between(settings, origins)
+    read, wrong = read_declared(declared, [*settings.channels, *notify_names(len(settings.notify))])
+    faults += [f"{places.of(fault.path)}: {fault_text(fault)}" for fault in wrong]
+    settings = msgspec.structs.replace(settings, declared=read)
     if faults:
         raise ConfigError("\n".join(faults))
     return Loaded(settings=settings, origins=origins)
@@ -100,7 +110,22 @@ def find_file(named: Path | None, environment: Mapping[str, str], folders: list[
     return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
 
 
-def _from_file(file: Path, faults: list[str], open_tables: dict[str, Any]) -> Iterator[_Given]:
+class _Places:
+    """Where things stand in the file."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.lines: dict[str, int] = {}
+
+    def of(self, path: str) -> str:
+        """The place of a value; where it has none of its own, that of the table around it."""
+        path = _bare(path)
+        while path not in self.lines and "." in path:
+            path = path.rpartition(".")[0]
+        return f"{self._file}, line {self.lines[path]}" if path in self.lines else str(self._file)
+
+
+def _from_file(file: Path, faults: list[str], open_tables: dict[str, Any], places: _Places) -> Iterator[_Given]:
     text = ""
     try:
         text = file.read_text(encoding="utf-8")
@@ -111,13 +136,13 @@ def _from_file(file: Path, faults: list[str], open_tables: dict[str, Any]) -> It
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(_with_line_first(file, str(error), text.count("\n") + 1))
         return
-    lines = _lines_of(text)
+    lines = places.lines = _lines_of(text)
     for name in OPEN_TABLES & tables.keys():
         table = tables.pop(name)
-        if isinstance(table, dict) and (name != "channels" or all(isinstance(one, dict) for one in table.values())):
+        if isinstance(table, dict) and (name == "smtp" or all(isinstance(one, dict) for one in table.values())):
             open_tables[name] = table
         else:
-            faults.append(f"{file}: {name}: expected tables, [{name}{'.NAME' if name == 'channels' else ''}]")
+            faults.append(f"{places.of(name)}: {name}: expected tables, [{name}{'' if name == 'smtp' else '.NAME'}]")
     for path, value in _leaves(tables, ()):
         place = f"{file}, line {lines[path]}" if path in lines else str(file)
         key = KEY_BY_PATH.get(path)
@@ -192,10 +217,10 @@ def _lines_of(text: str) -> dict[str, int]:
     table = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _TABLE.match(line):
-            table = re.sub(r"[\s\"']", "", header[1])
+            table = _bare(header[1])
             path = table
         elif entry := _ENTRY.match(line):
-            name = re.sub(r"[\"']", "", entry[1])
+            name = _bare(entry[1])
             path = f"{table}.{name}" if table else name
         else:
             continue
@@ -204,6 +229,11 @@ def _lines_of(text: str) -> dict[str, int]:
                 lines.setdefault(path[:at], number)
         lines[path] = number
     return lines
+
+
+def _bare(path: str) -> str:
+    """A path without quotes and spaces, as it is looked up."""
+    return re.sub(r"[\s\"']", "", path)
 
 
 def _nearest(path: str, names: list[str]) -> str:

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from typing_extensions import override
 
 from jobsight.core.limits import SILENCE_MS
+from jobsight.protocol.declared import Declared
 
 
 class Address(Struct, frozen=True):
@@ -109,6 +110,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         notify: URLs of channels that hear of every alert.
         channels: Tables of the file by the channel's name; what may stand in one depends on its `type`.
         smtp: The mail server for all `mailto:` channels.
+        declared: Checks, routes and maintenance windows of the file.
     """
 
     server: ServerSettings = ServerSettings()
@@ -119,3 +121,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     notify: tuple[str, ...] = ()
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     smtp: Mapping[str, Any] = field(default_factory=dict)
+    declared: Declared = Declared()

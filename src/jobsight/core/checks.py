@@ -35,7 +35,7 @@ def set_check(
     """
     Expect something of a task from here on. What is known of its runs stays; a new schedule is waited for anew.
 
-    A report changes nothing where the config file or the API has spoken.
+    A report changes nothing where the config file or the API has spoken, the API nothing where the config file has.
     """
     old = state.checks.get(task)
     if origin == Origin.REPORT:
@@ -43,6 +43,8 @@ def set_check(
             return
         if old is None and len(state.checks) >= CHECKS_BY_REPORT_MAX:
             return
+    elif origin == Origin.API and old is not None and old.origin == Origin.CONFIG:
+        return
     if old is None:
         check = Check(task=task, expected=expected, origin=origin, author=author, revision=place, since_ms=at_ms)
         state.checks[task] = check

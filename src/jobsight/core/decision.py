@@ -65,6 +65,8 @@ class Reason(StrEnum):
     STORM_SUMMARY = "storm_summary"
     HELD_BY_STORM = "held_by_storm"
     NOTICE = "notice"
+    DRILL = "drill"
+    RETRIED_BY_HAND = "retried_by_hand"
 
 
 class Situation(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jobsight.core import limits
 from jobsight.core.check import Expectation, Origin
+from jobsight.core.outbox import Notice, NoticeKind
 from jobsight.core.routing import Matcher, Route
 
 Whole = Annotated[int, Meta(ge=0, le=limits.MEASURE_MAX)]
@@ -200,19 +201,21 @@ class MonitorTrouble(Internal, frozen=True, kw_only=True, gc=False, tag="monitor
 
 
 class AlertAcknowledged(Internal, frozen=True, kw_only=True, gc=False, tag="alert_acknowledged"):
-    """Somebody takes care of an alert."""
+    """Somebody takes care of an alert. `author`: who was let in, where `by` is only a name that was given."""
 
     alert_id: str
     by: str
     comment: str = ""
+    author: str | None = None
 
 
 class AlertResolved(Internal, frozen=True, kw_only=True, gc=False, tag="alert_resolved"):
-    """Somebody says that a problem is over."""
+    """Somebody says that a problem is over. `author`: who was let in, where `by` is only a name that was given."""
 
     alert_id: str
     by: str
     comment: str = ""
+    author: str | None = None
 
 
 class SilenceSet(Internal, frozen=True, kw_only=True, gc=False, tag="silence_set"):
@@ -244,6 +247,7 @@ class MaintenanceSet(Internal, frozen=True, kw_only=True, gc=False, tag="mainten
     duration_ms: int | None
     author: str
     comment: str = ""
+    origin: Origin = Origin.API
 
 
 class RoutingSet(Internal, frozen=True, kw_only=True, gc=False, tag="routing_set"):
@@ -265,6 +269,38 @@ class DeliveryResult(Internal, frozen=True, kw_only=True, gc=False, tag="deliver
     outcome: str
     tries: int = 1
     detail: str = ""
+
+
+class DeliveryRetried(Internal, frozen=True, kw_only=True, gc=False, tag="delivery_retried"):
+    """
+    A notification that was given up goes out again, as a new delivery.
+
+    What it says stands here in full: by now the given-up one has left the memory.
+    """
+
+    delivery_id: str
+    channel: str
+    kind: NoticeKind
+    dedup_key: str
+    alert_id: str | None
+    notice: Notice
+    author: str
+
+
+class DrillStarted(Internal, frozen=True, kw_only=True, gc=False, tag="drill_started"):
+    """Every channel of every route is told of a failure that is none, so that it is known whether it arrives."""
+
+    drill_id: str
+    author: str
+
+
+class ChannelTested(Internal, frozen=True, kw_only=True, gc=False, tag="channel_tested"):
+    """Somebody has sent a test through a channel; `detail` is its answer in words, without secrets."""
+
+    channel: str
+    is_delivered: bool
+    detail: str
+    author: str
 
 
 class SettingsChanged(Internal, frozen=True, kw_only=True, gc=False, tag="settings_changed"):
@@ -384,6 +420,9 @@ InternalEvent = (
     | MaintenanceSet
     | RoutingSet
     | DeliveryResult
+    | DeliveryRetried
+    | DrillStarted
+    | ChannelTested
     | SettingsChanged
     | RetentionPassed
     | LogCheckpointed

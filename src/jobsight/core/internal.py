@@ -6,19 +6,24 @@ from typing import assert_never, cast
 
 from jobsight.core.alerting import acknowledge, end_condition, note, resolve_by_hand
 from jobsight.core.applied import Applied
+from jobsight.core.audit import audit_of
 from jobsight.core.broken_channels import forgive_channels, judge_channel
 from jobsight.core.check import Origin
 from jobsight.core.checks import adopt_active, hear, judge_runs, remove_check, set_check
 from jobsight.core.deadlines import pass_deadline
+from jobsight.core.drill import retry_delivery, start_drill
 from jobsight.core.events import (
     AlertAcknowledged,
     AlertResolved,
     Batch,
+    ChannelTested,
     CheckRemoved,
     CheckSet,
     ConditionEnded,
     DeadlinePassed,
     DeliveryResult,
+    DeliveryRetried,
+    DrillStarted,
     InternalEvent,
     LogCheckpointed,
     MaintenanceSet,
@@ -60,6 +65,9 @@ def apply_internal(state: State, batch: Batch) -> Applied:
     at_ms = batch.accept_ms
     for index, event in enumerate(cast("list[InternalEvent]", batch.events)):
         place = batch.seq << 20 | index
+        entry = audit_of(event, place, at_ms)
+        if entry is not None:
+            state.changes.audit.append(entry)
         match event:
             case DeadlinePassed():
                 pass_deadline(state, event, place, applied, at_ms)
@@ -78,8 +86,12 @@ def apply_internal(state: State, batch: Batch) -> Applied:
                 state.silence_ms = event.silence_ms
             case RetentionPassed():
                 pass_retention(state, event, at_ms)
-            case LogCheckpointed():
-                pass  # for whoever opens the folder; the state does not depend on it
+            case LogCheckpointed() | ChannelTested():
+                pass  # on record; the state does not depend on it
+            case DrillStarted():
+                start_drill(state, event, place, at_ms)
+            case DeliveryRetried():
+                retry_delivery(state, event, at_ms)
             case AlertAcknowledged() | AlertResolved():
                 _lend_a_hand(state, event, applied, at_ms)
             case DeliveryResult():
@@ -177,8 +189,7 @@ def _set_telling(state: State, event: SilenceSet | SilenceEnded | MaintenanceSet
         case SilenceSet():
             _set_silence(state, event, at_ms)
         case SilenceEnded():
-            if state.silences.pop(event.silence_id, None) is not None:
-                announce_again(state, list(state.open_by_id.values()), at_ms)
+            _end_silence(state, event, at_ms)
         case MaintenanceSet():
             if event.duration_ms is None:
                 state.maintenance.pop(event.maintenance_id, None)
@@ -191,6 +202,7 @@ def _set_telling(state: State, event: SilenceSet | SilenceEnded | MaintenanceSet
                 duration_ms=event.duration_ms,
                 author=event.author,
                 comment=event.comment,
+                origin=event.origin,
             )
         case RoutingSet():
             gone = [channel for channel in state.routing.channels if channel not in event.channels]
@@ -199,6 +211,16 @@ def _set_telling(state: State, event: SilenceSet | SilenceEnded | MaintenanceSet
             forgive_channels(state, gone, at_ms)
         case _:
             assert_never(event)
+
+
+def _end_silence(state: State, event: SilenceEnded, at_ms: int) -> None:
+    silence = state.silences.pop(event.silence_id, None)
+    if silence is None:
+        return
+    window = state.maintenance.get(silence.maintenance_id or "")
+    if window is not None:
+        window.done_ms = max(window.done_ms, silence.starts_ms)
+    announce_again(state, list(state.open_by_id.values()), at_ms)
 
 
 def _set_silence(state: State, event: SilenceSet, at_ms: int) -> None:

@@ -186,7 +186,7 @@ def _tell_one(state: State, group: Group, alert: Alert, kind: NoticeKind, reason
         note_sent(group, at_ms)
         _note_told(state, group, alert, key, at_ms)
     others = elsewhere(alert, state.open_by_id.values()) if len(state.open_by_id) <= ELSEWHERE_ALERTS_MAX else []
-    _put(state, group.channel, kind, key, alert.alert_id, reason, notice_of(alert, at_ms, others), at_ms)
+    put(state, group.channel, kind, key, alert.alert_id, reason, notice_of(alert, at_ms, others), at_ms)
     _replan(state, group, at_ms)
 
 
@@ -204,7 +204,7 @@ def _tell_several(state: State, group: Group, alerts: Sequence[Alert], reason: R
             group.summarized[alert.alert_id] = None
         _note_told(state, group, alert, group.dedup_key, at_ms)
     notice = summary_of(group.name, alerts, at_ms)
-    _put(state, group.channel, NoticeKind.SUMMARY, group.dedup_key, None, reason, notice, at_ms)
+    put(state, group.channel, NoticeKind.SUMMARY, group.dedup_key, None, reason, notice, at_ms)
 
 
 def _tell_storm(state: State, storm: Group, at_ms: int) -> None:
@@ -226,7 +226,7 @@ def _tell_storm(state: State, storm: Group, at_ms: int) -> None:
         _note_decision(state, alert, storm.channel, Reason.STORM_SUMMARY, at_ms)
         _note_told(state, storm, alert, storm.dedup_key, at_ms)
     notice = summary_of(STORM, alerts, at_ms, names)
-    _put(state, storm.channel, NoticeKind.SUMMARY, storm.dedup_key, None, Reason.STORM_SUMMARY, notice, at_ms)
+    put(state, storm.channel, NoticeKind.SUMMARY, storm.dedup_key, None, Reason.STORM_SUMMARY, notice, at_ms)
 
 
 def _hold(state: State, group: Group, alerts: Sequence[Alert], at_ms: int) -> None:
@@ -258,9 +258,9 @@ def _announce_recovery(state: State, alert: Alert, at_ms: int) -> None:
             _replan(state, group, at_ms)
         notice = notice_of(alert, at_ms)
         if told.dedup_key == alert.dedup_key:
-            _put(state, channel, NoticeKind.RESOLVE, told.dedup_key, alert.alert_id, Reason.RECOVERED, notice, at_ms)
+            put(state, channel, NoticeKind.RESOLVE, told.dedup_key, alert.alert_id, Reason.RECOVERED, notice, at_ms)
         elif group is None or not group.summarized:
-            _put(state, channel, NoticeKind.RESOLVE, told.dedup_key, None, Reason.RECOVERED, notice, at_ms)
+            put(state, channel, NoticeKind.RESOLVE, told.dedup_key, None, Reason.RECOVERED, notice, at_ms)
     for alert_id in sorted(state.inhibited, key=_place):
         other = state.open_by_id.get(alert_id)
         if other is None:
@@ -274,7 +274,7 @@ def put_notice(state: State, alert: Alert, at_ms: int) -> None:
     for target in targets(state.routing, alert, at_ms):
         _note_decision(state, alert, target.channel, Reason.NOTICE, at_ms)
         notice = notice_of(alert, at_ms)
-        _put(
+        put(
             state,
             target.channel,
             NoticeKind.SUMMARY,
@@ -286,7 +286,7 @@ def put_notice(state: State, alert: Alert, at_ms: int) -> None:
         )
 
 
-def _put(
+def put(
     state: State,
     channel: str,
     kind: NoticeKind,
@@ -295,7 +295,10 @@ def _put(
     reason: Reason,
     notice: Notice,
     at_ms: int,
+    *,
+    retry_of: str | None = None,
 ) -> None:
+    """Put one notification into the outbox; the arguments are those of `Delivery`."""
     state.deliveries_total += 1
     pace = _pace(state, channel)
     pace.sent = [sent_ms for sent_ms in pace.sent if at_ms - STORM_WINDOW_MS < sent_ms <= at_ms]
@@ -311,6 +314,7 @@ def _put(
         reason=reason,
         created_ms=at_ms,
         notice=notice,
+        retry_of=retry_of,
         is_dirty=True,
     )
     state.outbox[delivery.delivery_id] = delivery

@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
     SUMMARY = "summary"
+    TEST = "test"
 
 
 class NoticeMember(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,11 +71,12 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands: it waits (perhaps for another try), was taken, or was given up."""
+    """Where a delivery stands: it waits (perhaps for another try), was taken, was given up, or another one took its place."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
     DEAD = "dead"
+    RETRIED = "retried"
 
 
 class Try(Struct, frozen=True, array_like=True):
@@ -101,6 +103,7 @@ class Delivery(Struct, kw_only=True):
         alert_id: The alert; None for a summary of several.
         reason: Why it was decided on.
         tries, detail: As the last delivery result tells; `history`: as each of them told.
+        retry_of: The delivery that was given up, in whose place this one goes out.
     """
 
     number: int
@@ -118,4 +121,5 @@ class Delivery(Struct, kw_only=True):
     done_ms: int | None = None
     detail: str = ""
     history: list[Try] = field(default_factory=list)
+    retry_of: str | None = None
     is_dirty: bool = False

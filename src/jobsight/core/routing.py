@@ -31,6 +31,11 @@ GROUP_BY_DEFAULT: Final = ("rule", "queue")
 """What a group has in common, unless its route says otherwise; the task stands in for a queue that is not known."""
 
 
+def notify_names(count: int) -> list[str]:
+    """What the channels are called that are given as plain URLs: by their place."""
+    return [f"notify-{place}" for place in range(1, count + 1)]
+
+
 class Matcher(Struct, frozen=True, kw_only=True, array_like=True):
     """
     One condition over an alert.
@@ -70,6 +75,7 @@ class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
         channels: Names; those of the parent where it is empty.
         group_by: Names as of matchers; alerts that are equal in all of them are told together.
         is_continued: Look at the next sibling as well.
+        name: What people call it.
     """
 
     matchers: tuple[Matcher, ...] = ()
@@ -78,6 +84,7 @@ class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
     group_by: tuple[str, ...] = GROUP_BY_DEFAULT
     is_continued: bool = False
     routes: tuple[Route, ...] = ()
+    name: str = ""
 
 
 class Routing(Struct, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from jobsight.core.alert import Alert
+from jobsight.core.check import Origin
 from jobsight.core.routing import Matcher, matches
 
 SILENCE_MS_MAX: Final = 90 * 86_400_000
@@ -15,6 +16,9 @@ SILENCE_MS_MAX: Final = 90 * 86_400_000
 
 SILENCES_MAX: Final = 1_000
 """Silences that have not ended, at once."""
+
+WINDOWS_MAX: Final = 1_000
+"""Maintenance windows."""
 
 
 class Silence(Struct, kw_only=True):
@@ -37,7 +41,11 @@ class Silence(Struct, kw_only=True):
 
 
 class Maintenance(Struct, kw_only=True):
-    """A silence that begins with each slot of a schedule and lasts `duration_ms`."""
+    """
+    A silence that begins with each slot of a schedule and lasts `duration_ms`.
+
+    `done_ms` is the beginning of the last one that is over, ms UTC: what was ended by hand does not begin anew.
+    """
 
     maintenance_id: str
     matchers: list[Matcher]
@@ -46,6 +54,8 @@ class Maintenance(Struct, kw_only=True):
     duration_ms: int
     author: str
     comment: str = ""
+    origin: Origin = Origin.API
+    done_ms: int = 0
 
 
 def silence_of(silences: Iterable[Silence], alert: Alert, at_ms: int) -> Silence | None:

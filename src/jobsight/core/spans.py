@@ -49,3 +49,13 @@ def moment_text(at_ms: int) -> str:
     """A moment (ms UTC) for people: `2026-11-26 10:00Z`; with its seconds, where it has any."""
     at = datetime.fromtimestamp(at_ms // 1000, UTC)
     return at.strftime("%Y-%m-%d %H:%M:%SZ" if at.second else "%Y-%m-%d %H:%MZ")
+
+
+def span_written(length_ms: int) -> str:
+    """A length of time exactly, as `span_ms` reads it: `1h30m`, `90s500ms`."""
+    parts, rest = [], abs(length_ms)
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, rest = divmod(rest, _UNITS_MS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

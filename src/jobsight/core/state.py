@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from jobsight.core.alert import Alert
+from jobsight.core.audit import AuditEntry
 from jobsight.core.check import Check
 from jobsight.core.gaps import Gap
 from jobsight.core.groups import ChannelPace, Group
@@ -41,6 +42,7 @@ class Changes(Struct, kw_only=True):
     deliveries: list[Delivery] = field(default_factory=list)
     users: dict[str, None] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
+    audit: list[AuditEntry] = field(default_factory=list)
     is_watch_dirty: bool = False
     events: int = 0
 

@@ -22,7 +22,7 @@ from jobsight.core.retries import BREAKER_FAILURES, BREAKER_MS, after_failure
 from jobsight.core.state import State
 from jobsight.engine.supervisor import outcome_of
 from jobsight.errors import DeliveryError
-from jobsight.notifiers.base import Links, Notification, Notifier, Receipt
+from jobsight.notifiers.base import Links, Notification, NotificationKind, Notifier, Receipt
 
 SENDS_AT_ONCE: Final = 2
 """Deliveries that one channel has on their way at a time."""
@@ -50,7 +50,8 @@ class Lane:
     """
     What waits for one channel, and what is on its way there; moments by the steady clock, by the number of the delivery.
 
-    `since_ms`: when it was taken over. `not_before_ms`: when it is tried again.
+    `since_ms`: when it was taken over. `not_before_ms`: when it is tried again. `last_ms`: when the channel has
+    last said something (ms UTC), in `last_answer`.
     """
 
     def __init__(self, channel: Notifier) -> None:
@@ -61,6 +62,8 @@ class Lane:
         self.sending: dict[int, str] = {}
         self.failures_in_row = 0
         self.rests_until_ms = 0
+        self.last_ms: int | None = None
+        self.last_answer: str | None = None
         self.changed = asyncio.Event()
 
     def next_one(self, now_ms: int) -> tuple[Delivery | None, int | None]:
@@ -167,6 +170,34 @@ class Dispatcher:
         """Since when the oldest delivery waits, ms UTC; None for none."""
         return min((one.created_ms for lane in self.lanes.values() for one in lane.waiting.values()), default=None)
 
+    def is_resting(self, channel: str) -> bool:
+        """Whether nothing is sent through a channel for a while, after many failures."""
+        return self.lanes[channel].rests_until_ms > self._steady_ms()
+
+    async def test(self, channel: str, author: str) -> tuple[bool, str]:
+        """
+        Send a test through a channel, past everything that waits: whether it was taken, and the channel's answer in words.
+
+        Args:
+            channel: One of `lanes`.
+            author: Who wants to know.
+        """
+        now_ms = self._clock_ms()
+        notification = Notification(
+            kind=NotificationKind.TEST,
+            dedup_key=f"jobsight:test-{channel}:{now_ms}",
+            title=f"This is a test of the channel {channel}. Nothing is wrong",
+            at_ms=now_ms,
+            severity="warning",
+            error=f"a test, sent by {author}; nobody needs to do anything",
+        )
+        lane = self.lanes[channel]
+        outcome = await outcome_of(lane.channel.send(notification, now_ms=now_ms), self._send_seconds)
+        is_delivered = isinstance(outcome, Receipt)
+        detail = outcome.problem or outcome.detail if isinstance(outcome, Receipt) else _what_happened(outcome)[0]
+        lane.last_ms, lane.last_answer = self._clock_ms(), detail
+        return is_delivered, detail
+
     def _spawn(self, work: object) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
@@ -209,6 +240,7 @@ class Dispatcher:
             self.on_sent(delivery, notification)
             lane.failures_in_row = 0
             lane.rests_until_ms = 0
+            lane.last_ms, lane.last_answer = self._clock_ms(), outcome.detail
             if outcome.problem is not None:
                 self._say(f"channel {lane.channel.name}: {outcome.problem}")
             detail = outcome.detail if outcome.problem is None else f"{outcome.detail}; {outcome.problem}"
@@ -219,11 +251,8 @@ class Dispatcher:
     def _note_failure(self, lane: Lane, delivery: Delivery, error: Exception, tries: int) -> None:
         """A try has failed: plan the next one, or give up and say so."""
         now_ms = self._steady_ms()
-        if isinstance(error, DeliveryError):
-            reason, retry_after_ms, is_refusal = error.reason, error.retry_after_ms, error.is_refusal
-        else:
-            # The words of a stranger's exception may hold a secret of the channel: only its kind is told.
-            reason, retry_after_ms, is_refusal = f"{type(error).__name__} in the channel", 0, False
+        reason, retry_after_ms, is_refusal = _what_happened(error)
+        lane.last_ms, lane.last_answer = self._clock_ms(), reason
         lane.failures_in_row += 1
         if lane.failures_in_row >= BREAKER_FAILURES:
             lane.rests_until_ms = now_ms + BREAKER_MS
@@ -304,3 +333,11 @@ class Dispatcher:
             "links": msgspec.to_builtins(self._links_of(delivery)),
         }
         return msgspec.convert(fields, Notification)
+
+
+def _what_happened(error: Exception) -> tuple[str, int | None, bool]:
+    """The reason in words, after how many milliseconds to try again (None: never), and whether the far side has refused."""
+    if isinstance(error, DeliveryError):
+        return error.reason, error.retry_after_ms, error.is_refusal
+    # The words of a stranger's exception may hold a secret of the channel: only its kind is told.
+    return f"{type(error).__name__} in the channel", 0, False

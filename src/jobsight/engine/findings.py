@@ -122,7 +122,7 @@ def group_finding(state: State, key: str, at_ms: int) -> DeadlinePassed | None:
 def window_ms(state: State, window: Maintenance, at_ms: int) -> int | None:
     """When the maintenance window begins that is open at a moment and has no silence yet, or else the next one; ms UTC."""
     try:
-        starts_ms = next_slot_ms(window.schedule, window.tz, at_ms - window.duration_ms)
+        starts_ms = next_slot_ms(window.schedule, window.tz, max(at_ms - window.duration_ms, window.done_ms))
         if starts_ms is not None and window_silence(window, starts_ms).silence_id in state.silences:
             return next_slot_ms(window.schedule, window.tz, max(starts_ms, at_ms))
     except ScheduleError:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from jobsight.core.alert import alert_deadline_ms
+from jobsight.core.audit import CLOCK
 from jobsight.core.check import Check
 from jobsight.core.events import InternalEvent, MonitorBlind, SilenceEnded
 from jobsight.core.gaps import BLIND_MS_MIN
@@ -42,9 +43,6 @@ TICK_EVENTS_MAX: Final = 5_000
 
 AGAIN_MS: Final = 1_000
 """When a subject that is still due after its deadline was said is looked at again."""
-
-CLOCK: Final = "clock"
-"""Who ends a silence whose time has come."""
 
 
 class Submit(Protocol):

@@ -134,7 +134,7 @@ class Writer:
         self._steady_ms: Final = steady_ms or clock_ms
         self._answer: Final = answer
         self._wake: Final = wake
-        self._on_alerts: Final = on_alerts
+        self.on_alerts = on_alerts
         self.on_deliveries = on_deliveries
         self.on_flush: Callable[[Changes], None] = lambda _: None
         self._flush_ms: Final = flush_ms
@@ -320,7 +320,7 @@ class Writer:
                 applied = apply(self.state, batch)
                 retrying.update({start + index: limit for index, limit in applied.retrying.items()})
                 if applied.alerts:
-                    self._on_alerts(applied.alerts)
+                    self.on_alerts(applied.alerts)
             while queries and queries[0].position == stop:
                 aside = queries.pop(0)
                 if isinstance(aside.item, AcknowledgeAlert) and heads:
@@ -345,7 +345,7 @@ class Writer:
         fetch_jobs(self.state, self._view, jobs_named(batch))
         applied = apply_internal(self.state, batch)
         if applied.alerts:
-            self._on_alerts(applied.alerts)
+            self.on_alerts(applied.alerts)
 
     def _apply_chunk(self, chunk: Chunk, batch: Batch | None, base: int) -> Outcome:
         """Apply one submission's reports; a query in between sees those before it."""
@@ -359,7 +359,7 @@ class Writer:
                 applied = apply(self.state, batch, upto, position)
                 retrying.update(applied.retrying)
                 if applied.alerts:
-                    self._on_alerts(applied.alerts)
+                    self.on_alerts(applied.alerts)
                 upto = position
 
         for aside in chunk.asides:

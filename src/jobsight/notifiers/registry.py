@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from jobsight.core.routing import notify_names
 from jobsight.errors import ConfigError
 from jobsight.notifiers import alertmanager, apprise, command, ntfy, pagerduty, slack, smtp, webhook
 from jobsight.notifiers.base import Making, Notifier
@@ -78,8 +79,7 @@ def channels_from(
         return Making(name=name, environment=environment, source=f"jobsight@{host}")
 
     channels = {name: channel_from_table(table, making(name)) for name, table in tables.items()}
-    for place, url in enumerate(urls, 1):
-        name = f"notify-{place}"
+    for name, url in zip(notify_names(len(urls)), urls, strict=True):
         channels[name] = channel_from_url(url, making(name), mail_server=mail_server or None)
     return channels
 
@@ -135,6 +135,11 @@ def channel_from_url(url: str, making: Making, *, mail_server: Mapping[str, Any]
     # Its references are resolved already: what they led to is taken as it is.
     kind = KINDS[name]
     return kind.make(settings_from(kind.settings, table, where=where), making)
+
+
+def kind_of_url(url: str) -> str:
+    """The kind of channel that reads a URL."""
+    return _kind_of(url)[0]
 
 
 def _kind_of(url: str) -> tuple[str, str]:

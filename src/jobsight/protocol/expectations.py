@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
-from jobsight.core.check import Bounds, Expectation
-from jobsight.core.limits import MEASURES_MAX
+import msgspec
+from msgspec import Struct
+
+from jobsight.core.check import Bounds, Expectation, Severity
+from jobsight.core.limits import MEASURES_MAX, NAME_CHARACTERS_MAX
 from jobsight.core.schedule import EXPRESSION_CHARACTERS_MAX, ScheduleError, reader_of
-from jobsight.core.spans import SPAN_FORMS, span_ms
+from jobsight.core.spans import SPAN_FORMS, span_ms, span_written
+from jobsight.protocol.validation import labels_fault
 
 SPAN_MS_MAX: Final = 400 * 86_400_000
 """No limit of a check is longer than this."""
 
 RETRIES_MAX: Final = 1_000_000
+DEPENDS_ON_MAX: Final = 64
+LINK_CHARACTERS_MAX: Final = 2_048
 
 SPANS: Final = {
     "start_grace": "start_grace_ms",
@@ -33,34 +40,78 @@ class _Fault(Exception):
     """What was expected of a value."""
 
 
+class ReadFault(Struct, frozen=True):
+    """What is wrong: where (`.schedule`; empty for the whole), what was expected, and the value, where that says more."""
+
+    path: str
+    text: str
+    value: object = None
+
+
 def read_expectation(value: object) -> Expectation | tuple[str, str, object]:
     """
-    A check as it is written: schedule and limits.
+    A check as a report writes it: schedule and limits.
 
     Returns:
         What is expected; or, for the first bad field, its path (`.schedule`), what was expected there, and its value.
     """
+    expected, faults = _read(value, _READERS, _NAMES)
+    return (faults[0].path, faults[0].text, faults[0].value) if faults else expected
+
+
+def read_check(value: object) -> tuple[Expectation, list[ReadFault]]:
+    """
+    A check as an operator writes it: also how bad it is, whose it is, and on what it depends.
+
+    Returns:
+        What is expected, as far as it can be read; and everything that is wrong with it.
+    """
+    return _read(value, _ALL_READERS, CHECK_FIELDS)
+
+
+def written_check(expected: Expectation) -> dict[str, Any]:
+    """A check as `read_check` reads it: only what differs from the defaults, lengths of time as text."""
+    fields: dict[str, Any] = msgspec.to_builtins(expected)
+    if "measures" in fields:
+        bounds = fields["measures"].items()
+        fields["measures"] = {name: {k: v for k, v in one.items() if v is not None} for name, one in bounds}
+    short = {long: name for name, long in SPANS.items()}
+    return {short.get(name, name): span_written(one) if name in short else one for name, one in fields.items()}
+
+
+def _read(value: object, readers: Mapping[str, _Reader], names: Sequence[str]) -> tuple[Expectation, list[ReadFault]]:
     if not isinstance(value, dict):
-        return ("", "expected an object", value)
+        return Expectation(), [ReadFault("", "expected an object", value)]
     fields: dict[str, Any] = {}
+    faults: list[ReadFault] = []
     for name, one in value.items():
-        if not isinstance(name, str) or name not in _READERS:
-            return ("", f"expected fields among {', '.join(_NAMES)}", name)
+        if not isinstance(name, str) or name not in readers:
+            faults.append(_unknown(name, names, has_hint=readers is _ALL_READERS))
+            continue
         if one is None:
             continue
-        reader = _READERS[name]
         try:
-            fields[SPANS.get(name, name)] = reader(one)
+            fields[SPANS.get(name, name)] = readers[name](one)
         except _Fault as fault:
-            return (f".{name}", str(fault), one)
-    if "tz" in fields and "schedule" not in fields:
-        return (".tz", "expected a schedule beside it", fields["tz"])
+            faults.append(ReadFault(f".{name}", str(fault), one))
+    if "tz" in fields and "schedule" not in fields and "schedule" not in value:
+        faults.append(ReadFault(".tz", "expected a schedule beside it", fields["tz"]))
+    if "finish_by_ms" in fields and "schedule" not in fields and "schedule" not in value and readers is _ALL_READERS:
+        faults.append(ReadFault(".finish_by", "expected a schedule beside it: it is counted from the slot"))
     if "schedule" in fields:
         try:
             reader_of(fields["schedule"], fields.get("tz", "UTC"))
         except ScheduleError as error:
-            return (".schedule", str(error), None)
-    return Expectation(**fields)
+            faults.append(ReadFault(".schedule", str(error)))
+    return Expectation(**fields), faults
+
+
+def _unknown(name: object, names: Sequence[str], *, has_hint: bool) -> ReadFault:
+    if not has_hint:
+        return ReadFault("", f"expected fields among {', '.join(names)}", name)
+    near = get_close_matches(str(name), names, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return ReadFault(f".{name}", f"there is no such field; {hint}known here: {', '.join(names)}")
 
 
 def _span(value: object) -> int:
@@ -105,6 +156,37 @@ def _measures(value: object) -> dict[str, Bounds]:
     return found
 
 
+def _severity(value: object) -> Severity:
+    if not isinstance(value, str) or value not in set(Severity):
+        raise _Fault(f"expected one of {', '.join(Severity)}")
+    return Severity(value)
+
+
+def _labels(value: object) -> dict[str, str]:
+    fault = labels_fault(value)
+    if fault is not None or not isinstance(value, dict):
+        raise _Fault(fault or "expected an object")
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_CHARACTERS_MAX:
+        raise _Fault(f"expected text of 1 to {NAME_CHARACTERS_MAX} characters")
+    return value
+
+
+def _link(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")) or len(value) > LINK_CHARACTERS_MAX:
+        raise _Fault(f"expected a URL that begins with https:// or http://, at most {LINK_CHARACTERS_MAX} characters")
+    return value
+
+
+def _tasks(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > DEPENDS_ON_MAX:
+        raise _Fault(f"expected a list of at most {DEPENDS_ON_MAX} tasks")
+    return tuple(_name(one) for one in value)
+
+
 _READERS: Final[Mapping[str, _Reader]] = {
     "schedule": _text,
     "tz": _text,
@@ -117,3 +199,14 @@ _READERS: Final[Mapping[str, _Reader]] = {
     "failure_rate_max": _share,
 }
 _NAMES: Final = [name for name in _READERS if name not in SPANS.values()]
+
+_ALL_READERS: Final[Mapping[str, _Reader]] = {
+    **_READERS,
+    "severity": _severity,
+    "labels": _labels,
+    "owner": _name,
+    "runbook_url": _link,
+    "depends_on": _tasks,
+}
+CHECK_FIELDS: Final = [name for name in _ALL_READERS if name not in SPANS.values()]
+"""What may stand in a check that an operator writes, in the short names."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
+from jobsight.core.outbox import Delivery
 from jobsight.core.rollup import Rollup
 
 
@@ -129,6 +132,82 @@ class AlertPage(Struct, frozen=True, kw_only=True):
     """Some alerts, the newest first; `cursor` asks for the next page, None when this is the last."""
 
     alerts: list[AlertAnswer]
+    cursor: str | None
+    as_of_seq: int
+
+
+class AlertDetail(AlertAnswer, frozen=True, kw_only=True, gc=False):
+    """
+    An episode with all that is known of it.
+
+    Attributes:
+        job_ids: Jobs at which a condition was found and holds still.
+        told: Channel -> when it was last told, ms UTC.
+        suppressed: Why nobody is told now: silence or inhibition.
+    """
+
+    labels: dict[str, str]
+    owner: str | None
+    runbook_url: str | None
+    failures_in_row: int | None
+    last_success_ms: int | None
+    job_ids: list[str]
+    told: dict[str, int]
+    suppressed: str | None
+
+
+class AlertFilter(Struct, frozen=True, kw_only=True):
+    """Which alerts are wanted; None for all. `state` may be `open`. `since_ms`: changed since then, ms UTC."""
+
+    state: str | None = None
+    task: str | None = None
+    rule: str | None = None
+    severity: str | None = None
+    queue: str | None = None
+    since_ms: int | None = None
+
+
+class AlertRows(Struct, frozen=True, kw_only=True):
+    """Some alerts, the newest first; `cursor` asks for the next page, None when this is the last."""
+
+    alerts: list[AlertDetail]
+    cursor: str | None
+    as_of_seq: int
+
+
+class DeliveryRows(Struct, frozen=True, kw_only=True):
+    """Some notifications, the newest first; `cursor` asks for the next page, None when this is the last."""
+
+    deliveries: list[Delivery]
+    cursor: str | None
+    as_of_seq: int
+
+
+class AuditAnswer(Struct, frozen=True, kw_only=True):
+    """
+    One action of somebody.
+
+    Attributes:
+        seq, index: Place of the event in the log.
+        author: Who was let in: `token:<id>`, `local:<user>`, `config`; for alerts with the name that was given.
+        action: What was done, the type of the event.
+        subject: What it was done to: a task, an alert_id, a channel; empty for the monitor as a whole.
+        detail: The rest of the event.
+    """
+
+    seq: int
+    index: int
+    at_ms: int
+    author: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+class AuditPage(Struct, frozen=True, kw_only=True):
+    """Some actions, the newest first; `cursor` asks for the next page, None when this is the last."""
+
+    entries: list[AuditAnswer]
     cursor: str | None
     as_of_seq: int
 

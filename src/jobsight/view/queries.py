@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import apsw
 import msgspec
 from typing_extensions import override
 
-from jobsight.core.alert import RESOLVED
 from jobsight.core.kept import Kept, is_gone, kept_bucket_start_ms, rollups_kept_from_ms
 from jobsight.core.limits import OTHER
 from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
 from jobsight.core.statistics import Counters, Totals, totals_of
 from jobsight.errors import DataError, NotFoundError
-from jobsight.view.answers import AlertAnswer, AlertPage, Applied, Facets, JobAnswer, JobPage, JobsFound, SeriesPoint
+from jobsight.view.answers import Applied, Facets, JobAnswer, JobPage, JobsFound, SeriesPoint
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import connect_reader, storage_errors
 from jobsight.view.explorer import COUNT_MAX, Explorer
@@ -31,10 +29,8 @@ from jobsight.view.migrations import refuse_newer, scripts
 from jobsight.view.ranges import Stretch, stretches
 from jobsight.view.receipts import ReceiptQueries
 from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
+from jobsight.view.watch_reading import PAGE_MAX, WatchReading
 from jobsight.view.words import KnownWords
-
-PAGE_MAX: Final = 1_000
-"""Rows of a page."""
 
 WINDOW_JOBS: Final = 50_000
 """Jobs that one look at the table may pass over while it searches what matches."""
@@ -83,9 +79,6 @@ FROM (SELECT upto, refs FROM history WHERE number = ?1 UNION ALL SELECT events, 
 ORDER BY upto
 """
 
-# Up to where the view is true.
-SELECT_APPLIED: Final = "SELECT log_id, applied_seq, checksum, jobs_total, retained FROM applied"
-
 # What is kept.
 SELECT_KEPT: Final = "SELECT completed_from_ms, other_from_ms, kept_as_of_ms FROM applied"
 
@@ -107,38 +100,7 @@ SELECT bucket_ms, content FROM rollups
 WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms
 """
 
-# Alerts, the newest first: (before, limit, state, task); by their number alone.
-LIST_ALERTS: Final = """
-SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail ->> '$.severity',
-    detail ->> '$.text', detail ->> '$.acknowledged_ms', detail ->> '$.by', detail ->> '$.comment'
-FROM alerts
-WHERE number < ?1 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR +task = ?4)
-ORDER BY number DESC LIMIT ?2
-"""
-
-# Alerts that are not resolved, by the index of the open ones: the same parameters.
-LIST_OPEN_ALERTS: Final = """
-SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail ->> '$.severity',
-    detail ->> '$.text', detail ->> '$.acknowledged_ms', detail ->> '$.by', detail ->> '$.comment'
-FROM alerts
-WHERE number < ?1 AND state = ?3 AND state <> 'resolved' AND (?4 IS NULL OR +task = ?4)
-ORDER BY number DESC LIMIT ?2
-"""
-
-# Alerts of a task, by its index: the same parameters.
-LIST_ALERTS_BY_TASK: Final = """
-SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
-    first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail ->> '$.severity',
-    detail ->> '$.text', detail ->> '$.acknowledged_ms', detail ->> '$.by', detail ->> '$.comment'
-FROM alerts
-WHERE number < ?1 AND task = ?4 AND (?3 IS NULL OR +state = ?3)
-ORDER BY number DESC LIMIT ?2
-"""
-
 _decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
-_ALERT_FIELDS: Final = AlertAnswer.__struct_fields__
 
 
 def open_reader(path: Path) -> Reader:
@@ -169,12 +131,11 @@ def open_reader(path: Path) -> Reader:
     return Reader(connection, path)
 
 
-class Reader(ReceiptQueries, LatestQueries):
+class Reader(WatchReading, ReceiptQueries, LatestQueries):
     """Answers from the view as of its last flush. Each call sees one moment. One thread at a time."""
 
     def __init__(self, connection: apsw.Connection, path: Path | None) -> None:
-        self._connection = connection
-        self._path = path
+        super().__init__(connection, path)
         self._words = KnownWords(connection)
         self._index = StoredHashes(connection)
         self._jobs = JobRows(connection, self._words)
@@ -334,55 +295,6 @@ class Reader(ReceiptQueries, LatestQueries):
                     merge_rollup(total, rollup)
         return total
 
-    def alerts(
-        self, state: str | None = None, task: str | None = None, *, limit: int = 100, cursor: str | None = None
-    ) -> AlertPage:
-        """
-        Alerts, the newest episode first.
-
-        Args:
-            state: pending, firing, acknowledged or resolved; None for all.
-            task: Only alerts of this task.
-            limit: Alerts of a page, at most `PAGE_MAX`.
-            cursor: From the page before.
-
-        Raises:
-            UsageError: The cursor is none that a page has given.
-        """
-        limit = max(1, min(limit, PAGE_MAX))
-        with self._moment():
-            applied = self._applied()
-            before = before_number(cursor, 1 << 62)
-            statement = LIST_ALERTS if task is None else LIST_ALERTS_BY_TASK
-            if state not in (None, RESOLVED):
-                statement = LIST_OPEN_ALERTS
-            rows = self._rows(statement, (before, limit + 1, state, task))
-        alerts = [AlertAnswer(**dict(zip(_ALERT_FIELDS, row[1:], strict=True))) for row in rows[:limit]]
-        is_last = len(rows) <= limit
-        return AlertPage(
-            alerts=alerts,
-            cursor=None if is_last else cursor_of(rows[limit - 1][0]),
-            as_of_seq=applied.applied_seq,
-        )
-
-    @override
-    @contextmanager
-    def _moment(self) -> Iterator[None]:
-        """One moment of the view for all that is read inside."""
-        with storage_errors(self._path):
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-    def _applied(self) -> Applied:
-        row = self._connection.execute(SELECT_APPLIED).fetchone()
-        if row is None:
-            raise apsw.CorruptError("the row that says up to where it is true is missing")
-        return Applied(**dict(zip(Applied.__struct_fields__, row, strict=True)))
-
     def _number(self, job_id: str) -> int | None:
         kept = self._kept()
         for number in self._index.candidates([job_id]):
@@ -467,9 +379,6 @@ class Reader(ReceiptQueries, LatestQueries):
         bounds = (stretch.width_s, scope, stretch.since_ms, stretch.until_ms)
         for _, content in self._connection.execute(SELECT_ROLLUPS, bounds):
             yield decode_rollup(content)
-
-    def _rows(self, statement: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.execute(statement, bindings).fetchall()
 
 
 def _scope(task: str | None, has_task: bool) -> Scope:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from jobsight.core.alert import RULE_JOB_FAILED, Alert
+from jobsight.core.audit import AuditEntry
 from jobsight.core.check import Check, start_deadline_ms
 from jobsight.core.gaps import Gap
 from jobsight.core.groups import ChannelPace, Group
@@ -65,6 +66,17 @@ REPLACE_DELIVERY: Final = """
 INSERT OR REPLACE INTO deliveries
     (number, delivery_id, channel, alert_id, dedup_key, kind, state, created_ms, done_ms, content)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# Another delivery has taken the place of one that was given up.
+UPDATE_RETRIED: Final = """
+UPDATE deliveries SET state = 'retried', content = json_set(content, '$.state', 'retried')
+WHERE delivery_id = ? AND state = 'dead'
+"""
+
+# An action of an operator. After a crash the same event may come once more.
+INSERT_AUDIT: Final = """
+INSERT OR REPLACE INTO audit (number, at_ms, author, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?)
 """
 
 # What concerns all channels.
@@ -157,6 +169,9 @@ def write_watching(connection: apsw.Connection, state: State) -> None:
         write(DELETE_GROUP, [(key,) for key in changes.groups if key not in state.groups])
     if changes.deliveries:
         write(REPLACE_DELIVERY, [_delivery_row(delivery) for delivery in changes.deliveries])
+        write(UPDATE_RETRIED, [(one.retry_of,) for one in changes.deliveries if one.retry_of is not None])
+    if changes.audit:
+        write(INSERT_AUDIT, [_audit_row(entry) for entry in changes.audit])
     if changes.is_watch_dirty or changes.deliveries:
         watch = _Watch(
             routing=state.routing,
@@ -179,6 +194,11 @@ def _text(thing: Check | Group | Delivery) -> str:
 def _check_row(check: Check) -> tuple[str, int | None, str]:
     deadline_ms = None if check.slot_ms is None else start_deadline_ms(check, check.slot_ms)
     return check.task, deadline_ms, _text(check)
+
+
+def _audit_row(entry: AuditEntry) -> tuple[Any, ...]:
+    detail = _encode(entry.detail).decode()
+    return entry.number, entry.at_ms, entry.author, entry.action, entry.subject, detail
 
 
 def _delivery_row(delivery: Delivery) -> tuple[Any, ...]:

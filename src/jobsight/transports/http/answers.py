@@ -8,9 +8,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jobsight.core.events import Name
 from jobsight.core.limits import EPOCH_MS_MIN
-from jobsight.view.answers import AlertPage, JobAnswer, JobPage
+from jobsight.view.answers import JobAnswer, JobPage
 
-__all__ = ["AlertPage", "JobAnswer", "JobPage"]
+__all__ = ["JobAnswer", "JobPage"]
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):

@@ -7,8 +7,6 @@ encoded in another thread. So an answer includes every report that was answered 
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final
@@ -37,6 +35,7 @@ from jobsight.transports.http.answers import (
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.figures import points_of, stored_width, task_answer, width_for
+from jobsight.transports.http.paging import name_of, number_of, text_of
 from jobsight.transports.http.routes import Endpoint, json_response
 from jobsight.transports.http.statistics import Statistics
 
@@ -81,7 +80,6 @@ class Api:
             "jobs/{job_id:path}": self.job,
             "tasks": self.tasks,
             "series": self.series,
-            "alerts": self.alerts,
         }
         return [
             Endpoint(method="GET", path=PREFIX + path, needs=TokenScope.READ, handle=handle)
@@ -143,7 +141,7 @@ class Api:
             return await self.job(request)
         wanted = _wanted(request, parameters.HistoryParameters)
         job_id = _job_id(raw_path, has_history=True)
-        before = _number_of(wanted.cursor)
+        before = number_of(wanted.cursor)
         known, refs = self._in_memory(job_id)
 
         def look(source: Source) -> bytes:
@@ -153,7 +151,7 @@ class Api:
             if before is not None:
                 places = [place for place in places if place < before]
             shown_here = places[-wanted.limit :]
-            cursor = _text_of(str(shown_here[0])) if len(shown_here) < len(places) else None
+            cursor = text_of(str(shown_here[0])) if len(shown_here) < len(places) else None
             return _encode(HistoryPage(job_id=job_id, events=_events(source, shown_here), cursor=cursor))
 
         return _json(await self._asking.ask(look))
@@ -161,7 +159,7 @@ class Api:
     async def tasks(self, request: Request) -> Response:
         """A page of tasks."""
         wanted = _wanted(request, parameters.TasksParameters)
-        after = None if wanted.cursor is None else _name_of(wanted.cursor)
+        after = None if wanted.cursor is None else name_of(wanted.cursor)
         names = {task for task, _ in self._state.pairs if task is not None}
         found = sorted(names if wanted.task is None else names & {wanted.task})
         page = [name for name in found if after is None or name > after][: wanted.limit]
@@ -182,7 +180,7 @@ class Api:
             _encode(
                 TaskPage(
                     tasks=[task_answer(name, chosen[name], ended[name], last[name]) for name in page],
-                    cursor=None if is_last else _text_of(page[-1]),
+                    cursor=None if is_last else text_of(page[-1]),
                     count=len(found),
                     since_ms=since_ms,
                     as_of_seq=self._state.applied_seq,
@@ -213,15 +211,6 @@ class Api:
                     as_of_seq=as_of_seq,
                 )
             )
-
-        return _json(await self._asking.ask(look))
-
-    async def alerts(self, request: Request) -> Response:
-        """A page of alerts."""
-        wanted = _wanted(request, parameters.AlertsParameters)
-
-        def look(source: Source) -> bytes:
-            return _encode(source.view.alerts(wanted.state, wanted.task, limit=wanted.limit, cursor=wanted.cursor))
 
         return _json(await self._asking.ask(look))
 
@@ -264,31 +253,3 @@ def _no_job(job_id: str) -> HttpRefusal:
 
 def _events(source: Source, places: list[int]) -> list[HistoryEvent]:
     return [HistoryEvent(**event) for event in history(source.log, places)]
-
-
-def _text_of(name: str) -> str:
-    return urlsafe_b64encode(b"after:" + name.encode("utf-8", "surrogatepass")).decode().rstrip("=")
-
-
-def _name_of(cursor: str) -> str:
-    try:
-        kind, _, name = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-    except (Error, ValueError):
-        kind, name = "", ""
-    if kind != "after":
-        raise _bad_cursor()
-    return name
-
-
-def _number_of(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    name = _name_of(cursor)
-    if not (name.isascii() and name.isdigit()):
-        raise _bad_cursor()
-    return int(name)
-
-
-def _bad_cursor() -> HttpRefusal:
-    text = "cursor: expected one that a page before has given; leave it out for the first page"
-    return HttpRefusal(400, Code.MALFORMED_REQUEST, text)

@@ -11,13 +11,25 @@ from typing import Final, Protocol, TypeVar
 from msgspec import Struct
 from typing_extensions import override
 
+from jobsight.core.outbox import Delivery
 from jobsight.core.rollup import Rollup
 from jobsight.engine.answers import Records
 from jobsight.engine.receipts import ReceiptSource
 from jobsight.errors import JobsightError, UsageError
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import RETRY_SECONDS, HttpRefusal
-from jobsight.view.answers import AlertPage, Applied, JobAnswer, JobPage, JobsFound, SeriesPoint
+from jobsight.view.answers import (
+    AlertFilter,
+    AlertPage,
+    AlertRows,
+    Applied,
+    AuditPage,
+    DeliveryRows,
+    JobAnswer,
+    JobPage,
+    JobsFound,
+    SeriesPoint,
+)
 from jobsight.view.job_filter import JobFilter
 from jobsight.view.latest import LatestJob
 
@@ -101,6 +113,44 @@ class Viewing(ReceiptSource, Protocol):
 
     def oldest_in(self, status: str) -> int | None:
         """When the oldest job that stands in a status was first heard of."""
+        ...
+
+    def list_alerts(self, wanted: AlertFilter, *, limit: int = 100, cursor: str | None = None) -> AlertRows:
+        """Alerts that match a filter, with all that is known of them."""
+        ...
+
+    def list_deliveries(
+        self,
+        *,
+        state: str | None = None,
+        channel: str | None = None,
+        alert_id: str | None = None,
+        since_ms: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> DeliveryRows:
+        """Notifications that match, the newest first."""
+        ...
+
+    def delivery(self, delivery_id: str) -> Delivery | None:
+        """One notification; None for none."""
+        ...
+
+    def deliveries_between(self, first_key: str, before_key: str) -> list[Delivery]:
+        """Every notification whose dedup key lies between two texts."""
+        ...
+
+    def audit(
+        self,
+        *,
+        author: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        since_ms: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> AuditPage:
+        """Who has changed what, the newest first."""
         ...
 
     def close(self) -> None:

@@ -18,12 +18,14 @@ from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.acknowledge import acknowledge_endpoints
 from jobsight.transports.http.asking import Source
+from jobsight.transports.http.channel_api import Telling
 from jobsight.transports.http.connections import Bounds
 from jobsight.transports.http.dispatch import EVENTS, Dispatcher
 from jobsight.transports.http.guarding import Guard, guard_of
 from jobsight.transports.http.health import health_endpoints
 from jobsight.transports.http.journal import Journal
 from jobsight.transports.http.openapi import openapi_endpoint
+from jobsight.transports.http.operator_side import operator_endpoints
 from jobsight.transports.http.peers import Peers, is_loopback
 from jobsight.transports.http.ping_url_api import ping_url_endpoints
 from jobsight.transports.http.rate import RateLimit
@@ -66,6 +68,7 @@ def build_service(
     deliveries: Living,
     open_source: Callable[[], Source],
     passwords: Passwords,
+    telling: Telling,
     clock_ms: Callable[[], int],
     listening: socket.socket,
     control: socket.socket | None,
@@ -73,12 +76,12 @@ def build_service(
     beside: StdioBeside | None = None,
 ) -> Service:
     """
-    The service, ready to run.
+    The service, ready to run, as `options` want it.
 
     Args:
-        options: What it is to be like.
         writer: Whose `wake` leads to the service's `settle`.
         ticker, deliveries: Run on the service's loop.
+        telling: Who delivers, and what may be said of the channels.
         open_source: Opens the view and the log for a thread that answers queries.
         passwords: Where the hashes of operators' passwords are kept.
         clock_ms: Wall time, ms since the epoch, UTC.
@@ -97,6 +100,7 @@ def build_service(
         *ping_url_endpoints(writer, taking.pings.last_ping_ms),
         *reading.endpoints,
         *_free_endpoints(options, writer, reading, peers, clock_ms),
+        *operator_endpoints(writer, reading.asking, telling, clock_ms),
     ]
     app = Dispatcher(
         access=guard.access,

@@ -17,44 +17,18 @@ from jobsight.core.receipts import Receipt, WhyNot
 from jobsight.core.tokens import TokenScope
 from jobsight.protocol.messages import Message
 from jobsight.transports.http import answers, parameters
+from jobsight.transports.http.operations import EVENT_STREAM, JSON, NDJSON, TEXT, Operation
+from jobsight.transports.http.operator_operations import OPERATORS
 from jobsight.transports.http.routes import Endpoint
 
 PATH: Final = "/openapi.json"
 VERSION: Final = "3.1.0"
-
-JSON: Final = "application/json"
-NDJSON: Final = "application/x-ndjson"
-EVENT_STREAM: Final = "text/event-stream"
-TEXT: Final = "text/plain"
 
 JobIdPath = Annotated[str, Meta(min_length=1, max_length=256, description="The job's id.")]
 AlertIdPath = Annotated[str, Meta(min_length=1, max_length=64, description="The alert's id, or its fingerprint.")]
 TaskPath = Annotated[Name, Meta(description="The task's name.")]
 UserPath = Annotated[str, Meta(min_length=1, max_length=64, description="The operator's name.")]
 TokenIdPath = Annotated[str, Meta(min_length=1, max_length=64, description="The token's id.")]
-
-
-class Operation(Struct, frozen=True, kw_only=True):
-    """
-    What the description says about a route.
-
-    Attributes:
-        summary: In one sentence.
-        parameters: The struct of its query.
-        body: The type of its body, where it has one; `bodies` the media types.
-        answer: The type of its answer; None for text.
-        kind: The answer's media type; `status` its status.
-        errors: What it may refuse with, beside 401, 403 and 429.
-    """
-
-    summary: str
-    parameters: type[Struct] = parameters.NoParameters
-    body: Any = None
-    bodies: tuple[str, ...] = (JSON,)
-    answer: Any = None
-    kind: str = JSON
-    status: int = 200
-    errors: tuple[int, ...] = ()
 
 
 _QUERY: Final = (400, 503)
@@ -64,6 +38,7 @@ _PATH_PARAMETERS: Final[Mapping[str, Any]] = {
     "name": UserPath,
     "task": TaskPath,
     "token_id": TokenIdPath,
+    "channel": Annotated[str, Meta(min_length=1, max_length=256, description="The channel's name.")],
 }
 _ERRORS: Final = {
     400: "The request is not as expected; the text says how.",
@@ -117,12 +92,6 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="What ended over time: counts, durations and their distribution, in at most 600 points.",
         parameters=parameters.SeriesParameters,
         answer=answers.SeriesAnswer,
-        errors=_QUERY,
-    ),
-    ("GET", "/api/v1/alerts"): Operation(
-        summary="Alerts, the newest first.",
-        parameters=parameters.AlertsParameters,
-        answer=answers.AlertPage,
         errors=_QUERY,
     ),
     ("GET", "/api/v1/alerts/{alert_id}/receipt"): Operation(
@@ -193,6 +162,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/metrics"): Operation(summary="Figures for Prometheus.", kind=TEXT),
     ("GET", "/healthz"): Operation(summary="The process answers.", kind=TEXT),
     ("GET", "/readyz"): Operation(summary="Reports can be taken.", kind=TEXT, errors=(503,)),
+    **OPERATORS,
 }
 """Method and path, as the description writes it, of every route -> what is said about it."""
 

@@ -88,13 +88,97 @@ class SeriesParameters(Struct, frozen=True, kw_only=True):
     histogram: Annotated[bool, Meta(description="Also how the durations of each point are distributed.")] = False
 
 
+AlertState = Annotated[
+    str,
+    Meta(
+        pattern="^(pending|firing|acknowledged|resolved|open)$",
+        description="Only alerts that stand there; `open` for all that are not resolved.",
+    ),
+]
+Rule = Annotated[str, Meta(min_length=1, max_length=64, description="Only alerts of this rule.")]
+Severity = Annotated[str, Meta(pattern="^(critical|warning)$", description="Only alerts that are this bad.")]
+Channel = Annotated[Name, Meta(description="Only what goes through this channel.")]
+
+
+class ChecksParameters(Struct, frozen=True, kw_only=True):
+    """Of `GET /api/v1/checks`."""
+
+    task: Task | None = None
+    origin: Annotated[str, Meta(pattern="^(config|api|report)$", description="Only checks of this origin.")] | None = (
+        None
+    )
+    state: Annotated[str, Meta(pattern="^(new|ok|alerting)$", description="Only checks that stand so.")] | None = None
+    limit: Limit = LIST_LIMIT_DEFAULT
+    cursor: Cursor | None = None
+
+
+class AlertStreamParameters(Struct, frozen=True, kw_only=True):
+    """Of `GET /api/v1/alerts/stream`."""
+
+    task: Task | None = None
+    rule: Rule | None = None
+    severity: Severity | None = None
+    queue: Queue | None = None
+
+
 class AlertsParameters(Struct, frozen=True, kw_only=True):
     """Of `GET /api/v1/alerts`."""
 
-    state: Annotated[str, Meta(pattern="^(pending|firing|acknowledged|resolved)$")] | None = None
+    state: AlertState | None = None
     task: Task | None = None
+    rule: Rule | None = None
+    severity: Severity | None = None
+    queue: Queue | None = None
+    since: Moment | None = None
     limit: Limit = LIST_LIMIT_DEFAULT
     cursor: Cursor | None = None
+
+
+class DeliveriesParameters(Struct, frozen=True, kw_only=True):
+    """Of `GET /api/v1/deliveries`."""
+
+    state: (
+        Annotated[
+            str, Meta(pattern="^(waiting|delivered|dead|retried)$", description="Only notifications that stand there.")
+        ]
+        | None
+    ) = None
+    channel: Channel | None = None
+    alert_id: Annotated[Name, Meta(description="Only what speaks of this alert alone.")] | None = None
+    since: Moment | None = None
+    limit: Limit = LIST_LIMIT_DEFAULT
+    cursor: Cursor | None = None
+
+
+class WhomParameters(Struct, frozen=True, kw_only=True):
+    """Of `GET /api/v1/routes/whom`: an alert as it could come."""
+
+    task: Annotated[Name, Meta(description="Of this task.")] | None = None
+    queue: Annotated[Name, Meta(description="Of this queue.")] | None = None
+    rule: Annotated[str, Meta(min_length=1, max_length=64, description="Of this rule.")] = "job_failed"
+    severity: Annotated[str, Meta(pattern="^(critical|warning)$", description="This bad.")] = "critical"
+
+
+class AuditParameters(Struct, frozen=True, kw_only=True):
+    """Of `GET /api/v1/audit`."""
+
+    author: Annotated[str, Meta(min_length=1, max_length=300, description="Only what this one has done.")] | None = None
+    action: Annotated[str, Meta(min_length=1, max_length=64, description="Only this, such as `check_set`.")] | None = (
+        None
+    )
+    subject: (
+        Annotated[str, Meta(min_length=1, max_length=300, description="Only what was done to this: a task, an alert.")]
+        | None
+    ) = None
+    since: Moment | None = None
+    limit: Limit = LIST_LIMIT_DEFAULT
+    cursor: Cursor | None = None
+
+
+class DeclareParameters(Struct, frozen=True, kw_only=True):
+    """Of `PUT /api/v1/config`."""
+
+    dry_run: Annotated[bool, Meta(description="Only say what would change.")] = False
 
 
 class TailParameters(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from jobsight.engine.instruments import ObservedWriter
+from jobsight.transports.http.alert_stream import AlertStream
 from jobsight.transports.http.api import Api
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
@@ -48,6 +49,8 @@ class ReadingSide:
         }
         self._live = Live(**shown)
         self._tail = Tail(writer.state, writer.instruments)
+        self._alerts = AlertStream(writer.state)
+        writer.on_alerts = self._alerts.show
         writer.on_applied = self._tail.show
         metrics = Metrics(**shown, asking=self.asking, expires_ms=metrics_ms)
         self.endpoints: list[Endpoint] = [
@@ -55,6 +58,7 @@ class ReadingSide:
             *api.endpoints(),
             self._live.endpoint(),
             self._tail.endpoint(),
+            self._alerts.endpoint(),
             metrics.endpoint(),
             *page_endpoints(Ground(**shown), self.asking, writer),
         ]
@@ -72,6 +76,7 @@ class ReadingSide:
         """End what goes on until somebody ends it."""
         self._live.stop()
         self._tail.stop()
+        self._alerts.stop()
 
     def close(self) -> None:
         """Release the files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -18,6 +19,11 @@ OPENING: Final = b"retry: 2000\n\n"
 
 HEARTBEAT: Final = b":\n\n"
 
+HEARTBEAT_S: Final = 15.0
+
+BUFFER_EVENTS: Final = 1_000
+"""Events that wait for one client; further ones are dropped, and it is said how many."""
+
 _HEAD: Final = {
     "type": "http.response.start",
     "status": 200,
@@ -27,6 +33,51 @@ _HEAD: Final = {
         (b"x-accel-buffering", b"no"),
     ],
 }
+
+
+class Follower:
+    """A client that is shown events as they come: bounded, with a sign of life when there are none."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._is_over = False
+        self._change = asyncio.Event()
+        self._parts: deque[bytes] = deque()
+
+    def add(self, part: bytes) -> None:
+        """One more event, as it is sent."""
+        if len(self._parts) >= BUFFER_EVENTS:
+            self.dropped += 1
+        else:
+            self._parts.append(part)
+            self._change.set()
+
+    def drop(self, count: int) -> None:
+        """So many events could not be shown."""
+        self.dropped += count
+        self._change.set()
+
+    def end(self) -> None:
+        """End the stream, once what waits is sent."""
+        self._is_over = True
+        self._change.set()
+
+    async def next_part(self) -> bytes | None:
+        """What is to be sent next, waited for; None at the end."""
+        while not self._parts and not self.dropped:
+            if self._is_over:
+                return None
+            self._change.clear()
+            try:
+                await asyncio.wait_for(self._change.wait(), HEARTBEAT_S)
+            except TimeoutError:
+                return HEARTBEAT
+        parts = list(self._parts)
+        self._parts.clear()
+        if self.dropped:
+            parts.append(b'event: dropped\ndata: {"count":%d}\n\n' % self.dropped)
+            self.dropped = 0
+        return b"".join(parts)
 
 
 class EventStream(Response):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,18 +17,13 @@ from jobsight.logs.base import BatchKind
 from jobsight.transports.http import parameters
 from jobsight.transports.http.parameters import TailParameters
 from jobsight.transports.http.routes import Endpoint
-from jobsight.transports.http.sse import HEARTBEAT, EventStream, too_many
+from jobsight.transports.http.sse import EventStream, Follower, too_many
 
 PATH: Final = "/api/v1/tail"
 CLIENTS_MAX: Final = 50
 
-BUFFER_EVENTS: Final = 1_000
-"""Events that wait for one client; further ones are dropped."""
-
 LOOK_EVENTS_MAX: Final = 2_000
 """Events that are looked at for one group of commits; what is above is dropped for everybody, so that reports are not held up."""
-
-HEARTBEAT_S: Final = 15.0
 
 _ENDS: Final = {"job_completed": "completed", "job_failed": "failed", "job_cancelled": "cancelled"}
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,47 +54,13 @@ class _Line(_Body, frozen=True, gc=False):
 _decode: Final = msgspec.json.Decoder(_Line).decode
 
 
-class _Follower:
+class _Follower(Follower):
     def __init__(self, wanted: TailParameters) -> None:
+        super().__init__()
         self.wanted = wanted
-        self.dropped = 0
-        self.is_over = False
-        self.change = asyncio.Event()
-        self._parts: deque[bytes] = deque()
 
     def wants(self, task: str | None, status: str | None) -> bool:
         return self.wanted.task in (None, task) and self.wanted.status in (None, status)
-
-    def add(self, part: bytes) -> None:
-        if len(self._parts) >= BUFFER_EVENTS:
-            self.dropped += 1
-        else:
-            self._parts.append(part)
-            self.change.set()
-
-    def drop(self, count: int) -> None:
-        self.dropped += count
-        self.change.set()
-
-    def end(self) -> None:
-        self.is_over = True
-        self.change.set()
-
-    async def next_part(self) -> bytes | None:
-        while not self._parts and not self.dropped:
-            if self.is_over:
-                return None
-            self.change.clear()
-            try:
-                await asyncio.wait_for(self.change.wait(), HEARTBEAT_S)
-            except TimeoutError:
-                return HEARTBEAT
-        parts = list(self._parts)
-        self._parts.clear()
-        if self.dropped:
-            parts.append(b'event: dropped\ndata: {"count":%d}\n\n' % self.dropped)
-            self.dropped = 0
-        return b"".join(parts)
 
 
 class Tail:
