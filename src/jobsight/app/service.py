@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.app.stores import Store, open_store
 from jobsight.app.writing import duties_of, writer_of
-from jobsight.core.events import SettingsChanged
+from jobsight.core.events import InternalEvent, SettingsChanged
 from jobsight.engine.collector import spare_the_collector
 from jobsight.engine.declaring import CONFIG, plan
 from jobsight.engine.retention import KeepTimes
@@ -143,14 +143,9 @@ async def _serve(
 
     active_jobs_max = settings.server.limits.active_jobs
     writer = _observed_writer(store, wake, flush_ms=SERVICE_FLUSH_MS, active_jobs_max=active_jobs_max)
-    jobs = settings.jobs
-    if (store.state.retries_max, store.state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
-        writer.record([SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author="config")])
+    _record_settings(settings, channels, writer)
     public_url = settings.server.public_url
     key = None if public_url is None else link_key(data)
-    steps = plan(store.state, settings.declared, CONFIG, channels=list(channels))
-    if steps:
-        writer.record([event for step in steps for event in step.events])
     retention = settings.retention
     kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
     dispatcher = dispatcher_of(writer, store.view, channels, links_under(public_url, key), say)
@@ -176,6 +171,18 @@ async def _serve(
         beside=None if stdio is None else StdioBeside(writer, Session(stdio, say), say),
     )
     await service.run()
+
+
+def _record_settings(settings: Settings, channels: Mapping[str, Notifier], writer: ObservedWriter) -> None:
+    """What `apply` reads of the settings becomes events, where it differs from what the log says."""
+    state, jobs = writer.state, settings.jobs
+    events: list[InternalEvent] = []
+    if (state.retries_max, state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
+        events.append(SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author=CONFIG))
+    steps = plan(state, settings.declared, CONFIG, channels=list(channels))
+    events += [event for step in steps for event in step.events]
+    if events:
+        writer.record(events)
 
 
 def _greet(settings: Settings, port: int, state: State, say: Say) -> None:

@@ -81,13 +81,11 @@ def build_service(
     Args:
         writer: Whose `wake` leads to the service's `settle`.
         ticker, deliveries: Run on the service's loop.
-        telling: Who delivers, and what may be said of the channels.
-        open_source: Opens the view and the log for a thread that answers queries.
+        telling: Who delivers. `open_source`: opens the view and the log for a thread that answers queries.
         passwords: Where the hashes of operators' passwords are kept.
         clock_ms: Wall time, ms since the epoch, UTC.
         listening: The bound address.
-        control: The bound control socket of the data folder, where there is one.
-        on_ready: Called once everything is open.
+        control: The bound control socket of the data folder, where there is one. `on_ready`: told once all is open.
         beside: Stdin and stdout, where they are served as well.
     """
     journal = Journal()
@@ -99,8 +97,8 @@ def build_service(
         *guard.endpoints,
         *ping_url_endpoints(writer, taking.pings.last_ping_ms),
         *reading.endpoints,
-        *_free_endpoints(options, writer, reading, peers, clock_ms),
         *operator_endpoints(writer, reading.asking, telling, clock_ms),
+        *_free_endpoints(options, writer, reading, peers, clock_ms),
     ]
     app = Dispatcher(
         access=guard.access,
