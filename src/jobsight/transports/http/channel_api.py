@@ -244,7 +244,7 @@ class ChannelApi:
         about = self._telling.abouts.get(name)
         lane = self._telling.dispatcher.lanes.get(name) if self._telling.dispatcher is not None else None
         is_broken = fingerprint_of(CHANNEL_BROKEN, None, name, "") in self._state.open_by_fingerprint
-        is_resting = lane is not None and lane.rests_until_ms > self._clock_ms()
+        is_resting = lane is not None and self._dispatcher().is_resting(name)
         return ChannelAnswer(
             name=name,
             type=None if about is None else about.type,
