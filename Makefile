@@ -28,7 +28,7 @@ FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_fol
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP) ## Make .venv with the locked dependencies and this project in it (again only when they change)
+setup: $(PAGES) ## Make .venv with the locked dependencies and this project in it (again only when they change)
 
 # Progress goes to stderr, so that `make node` keeps stdout for the node's answers. The stamp is written last: a setup
 # that broke half-way finds none, and starts with an empty environment.
@@ -42,23 +42,25 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@if $(BIN)/python hatch_build.py needs-node; then echo "No usable node and npm on PATH: bringing one into $(VENV) for the pages ..." >&2; \
 		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-node.lock >&2; fi
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . >&2
-	@test -e $(PAGES) || test -n "$$JOBSIGHT_SKIP_UI" || $(BIN)/python hatch_build.py || echo "Going on without the dashboard's pages." >&2
 	@printf '%s' "$(CURDIR)" > $(STAMP)
 	@echo "Ready: $(BIN)/jobsight" >&2
 
-pages: $(STAMP) ## Build what the dashboard's pages load, after a change in ui/
-	@$(BIN)/python hatch_build.py
+pages: $(PAGES) ## Build what the dashboard's pages load; what needs them does so by itself after a change in ui/
 
-run: $(STAMP) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")
+# Without Node, or without a network, everything but the pages works.
+$(PAGES): ui/package-lock.json ui/build.mjs $(wildcard ui/src/*) | $(STAMP)
+	@test -n "$$JOBSIGHT_SKIP_UI" || { $(BIN)/python hatch_build.py && touch $@; } || echo "Going on without the dashboard's pages." >&2
+
+run: $(PAGES) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")
 	@exec $(BIN)/jobsight serve $(ARGS)
 
-demo: $(STAMP) ## Show it all at work: a monitor, a fleet of jobs, an inbox for the alerts; Ctrl-C ends it
+demo: $(PAGES) ## Show it all at work: a monitor, a fleet of jobs, an inbox for the alerts; Ctrl-C ends it
 	@exec $(BIN)/python examples/demo/demo.py $(ARGS)
 
 node: $(STAMP) ## Start the node on stdin and stdout (more arguments: make node ARGS="--data DIR")
 	@exec $(BIN)/jobsight node $(ARGS)
 
-test: static ## Run everything that CI runs: the static checks and all tests
+test: static $(PAGES) ## Run everything that CI runs: the static checks and all tests
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: static ## Format, lint, types, import contracts, tidy test and the fast tests: under 30 seconds
