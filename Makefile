@@ -23,10 +23,10 @@ endif
 FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
 	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
 
-.PHONY: help setup pages run node demo test check static simulate bench bench-long lock clean start-again
+.PHONY: help setup pages screenshots run node demo test check static simulate bench bench-long lock clean start-again
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(PAGES) ## Make .venv with the locked dependencies and this project in it (again only when they change)
 
@@ -53,6 +53,9 @@ $(PAGES): ui/package-lock.json ui/build.mjs $(wildcard ui/src/*) | $(STAMP)
 
 run: $(PAGES) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")
 	@exec $(BIN)/jobsight serve $(ARGS)
+
+screenshots: $(PAGES) ## Photograph every page, in both themes, at the width of a desk and of a phone (some: ARGS="overview task")
+	@$(BIN)/python tests/screenshots.py $(ARGS)
 
 demo: $(PAGES) ## Show it all at work: a monitor, a fleet of jobs, an inbox for the alerts; Ctrl-C ends it
 	@exec $(BIN)/python examples/demo/demo.py $(ARGS)

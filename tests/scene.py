@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import math
 import random
 import sys
 import time
@@ -73,8 +74,8 @@ FLEET = (
     Work("ml.train-ranking", 240, 41, "ml", "40 */4 * * *", max_m=55, queue="gpu"),
     Work("ml.features", 20, 3.1, "ml", failing=0.05, queue="gpu"),
     Work("mail.digest", 60, 1.9, "growth", "5 * * * *"),
-    Work("mail.send", 0.5, 0.05, "growth", failing=0.008),
-    Work("media.thumbnails", 0.4, 0.09, "media", failing=0.003, queue="media"),
+    Work("mail.send", 0.12, 0.05, "growth", failing=0.002),
+    Work("media.thumbnails", 0.15, 0.09, "media", failing=0.001, queue="media"),
     Work("media.transcode", 6, 4.2, "media", failing=0.015, queue="media"),
     Work("sync.warehouse", 30, 2.6, "logistics", "*/30 * * * *"),
     Work("sync.carriers", 15, 0.9, "logistics"),
@@ -82,7 +83,7 @@ FLEET = (
     Work("report.stock", 180, 2.4, "logistics", "10 */3 * * *"),
     Work("certs.renew", 720, 0.4, "platform", "20 */12 * * *"),
     Work("sessions.purge", 60, 0.7, "platform", "50 * * * *"),
-    Work("webhooks.deliver", 0.6, 0.03, "platform", failing=0.01, queue="webhooks"),
+    Work("webhooks.deliver", 0.1, 0.03, "platform", failing=0.002, queue="webhooks"),
     Work("feeds.import", 15, 1.4, "logistics", "*/15 * * * *", breaks_h=7.1),
 )
 SILENT = "feeds.import"
@@ -129,7 +130,8 @@ class Fleet:
         start_ms = from_ms + self._dice.random() * work.every_m * MINUTE_MS
         while start_ms < self._to_ms:
             yield start_ms
-            start_ms += work.every_m * MINUTE_MS * (0.6 + 0.8 * self._dice.random())
+            tide = 1 + 0.4 * math.sin(start_ms / HOUR_MS * math.tau * 1.4)
+            start_ms += work.every_m * MINUTE_MS * tide * (0.6 + 0.8 * self._dice.random())
 
     def _run(self, work: Work, run: int, start_ms: float, is_broken: bool) -> None:
         dice, job_id = self._dice, f"{work.name}-{run:05d}"

@@ -31,6 +31,11 @@ function span(ms: number): string {
     return `${Number(ms.toPrecision(2))} ms`;
 }
 
+/** Whether so little has ended that a line has to reach over columns without any. */
+function isSparse(figures: Figures): boolean {
+    return figures.p50_ms.filter((one) => one !== null).length * 2 < figures.at.length;
+}
+
 function colour(name: string): string {
     return getComputedStyle(document.documentElement).getPropertyValue(`--c-${name}`).trim();
 }
@@ -69,6 +74,7 @@ abstract class Drawing {
         const isEmpty = figures.completed.every((one, place) => !one && !figures.failed[place] && !figures.other[place]);
         if (none) none.hidden = !isEmpty;
         if (this.plot) {
+            for (const line of this.plot.series.slice(1)) line.spanGaps = isSparse(figures);
             this.plot.setData(this.data(figures));
             return;
         }
@@ -175,8 +181,8 @@ class Durations extends Drawing {
             axes: axes(span, isLong, landmarks),
             series: [
                 {},
-                { stroke: () => colour("text"), width: 1.5, points: { show: false }, spanGaps: true },
-                { stroke: () => colour("warn"), width: 2, dash: [6, 4], points: { show: false }, spanGaps: true },
+                { stroke: () => colour("text"), width: 1.5, points: { show: false }, spanGaps: isSparse(figures) },
+                { stroke: () => colour("warn"), width: 2, dash: [6, 4], points: { show: false }, spanGaps: isSparse(figures) },
             ],
             hooks: { drawAxes: [(plot) => this.cells(plot)], draw: [(plot) => this.limits(plot)] },
         };

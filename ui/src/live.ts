@@ -16,6 +16,7 @@ let isAsking = false;
 let askedAt = performance.now();
 let heardAt = 0;
 let seenSeq = -1;
+let last: Frame | undefined;
 
 function label(state: "live" | "paused" | "lost" | "starting", text: string): void {
     const button = document.getElementById("live");
@@ -59,6 +60,7 @@ export async function refresh(): Promise<void> {
         if (at) setClock(at);
         showMoments();
         showCopyButtons();
+        if (last) show(last);
         document.dispatchEvent(new CustomEvent("jobsight:refreshed"));
     } catch {
         // The stream says that the server is away; the next frame asks again.
@@ -70,6 +72,7 @@ export async function refresh(): Promise<void> {
 function onFrame(frame: Frame): void {
     heardAt = performance.now();
     if (isPaused) return;
+    last = frame;
     showState();
     if (document.hidden) return;
     setClock(frame.at_ms);

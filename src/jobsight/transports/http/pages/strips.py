@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -71,17 +70,15 @@ def strip_of(jobs: Sequence[LatestJob]) -> Strip:
 
 
 def wide_bars(jobs: Sequence[LatestJob]) -> list[WideBar]:
-    """One bar for each job, given newest first; the oldest comes first. Heights grow with the logarithm of the duration."""
-    longest = math.log1p(max((job.took_ms or 0 for job in jobs), default=0)) or 1
+    """One bar for each job, given newest first; the oldest comes first. Heights grow with the duration."""
+    longest = max((job.took_ms or 0 for job in jobs), default=0) or 1
     return [
         WideBar(
             job_id=job.job_id,
             kind=_KINDS.get(job.status, "cancelled" if job.status in TERMINAL else "active"),
             status=job.status,
             left=place * WIDE_STEP,
-            height=WIDE_HEIGHT
-            if job.status != COMPLETED
-            else 8 + round((WIDE_HEIGHT - 16) * math.log1p(job.took_ms or 0) / longest),
+            height=WIDE_HEIGHT if job.status != COMPLETED else _wide_height(job.took_ms or 0, longest),
             took_ms=job.took_ms,
             at_ms=job.ended_ms or job.started_ms or job.created_ms,
         )
@@ -107,7 +104,7 @@ def line_of(values: Sequence[float | None], what: str) -> Line | None:
 
 
 def _wide_height(took_ms: float, longest: float) -> int:
-    return 8 + round((WIDE_HEIGHT - 16) * math.log1p(took_ms) / longest)
+    return 8 + round((WIDE_HEIGHT - 16) * took_ms / longest)
 
 
 def _height(job: LatestJob, longest: float) -> int:
