@@ -193,6 +193,30 @@ def test_a_series_shows_what_ended_when(fleet: Service) -> None:
     assert 2 == sum(count for point in found["points"] for _, count in point["histogram"])
 
 
+def test_figures_that_are_remembered_are_those_of_now(tmp_path: Path) -> None:
+    """Asked again and again while jobs end, tasks and series count every end; with and without the distribution."""
+    paths = ["series?task=t&since=1h&histogram=1", "series?task=t&since=1h", "series?since=1h", "tasks"]
+    with service(tmp_path) as running:
+        for count in range(1, 6):
+            word = "job_failed" if count == 3 else "job_completed"
+            running.post({"type": word, "job_id": f"j{count}", "task": "t", "duration_ms": 10 * count, "error": "e"})
+
+            def ended(path: str, expected: int = count) -> bool:
+                points = get(running, path)["points"]
+                return expected == sum(sum(point["ends"].values()) for point in points)
+
+            for path in paths[:3]:
+                until(lambda path=path: ended(path), f"{count} ends in {path}")
+        last = [get(running, path) for path in paths]
+        (task,) = last[3]["tasks"]
+
+    assert [10.0, 20.0, 40.0, 50.0] == pytest.approx(
+        sorted(b for p in last[0]["points"] for b, _ in p["histogram"]), rel=0.3
+    )
+    assert all("histogram" not in point for found in last[1:3] for point in found["points"])
+    assert (0.2, 40.0) == (task["failure_rate"], pytest.approx(task["p95_ms"], rel=0.2))
+
+
 @pytest.mark.parametrize(
     ("since", "width_s"), [("10m", 10), ("24h", 300), ("7d", 3600), ("300d", 86400), ("3000d", 518400)]
 )

@@ -14,7 +14,7 @@ from jobsight.core.histogram import RELATIVE_ERROR_MAX
 from jobsight.core.limits import OTHER
 from jobsight.core.state import State
 from jobsight.errors import DataError, NotFoundError, UsageError
-from jobsight.view import queries, watch_reading
+from jobsight.view import queries, rollup_queries, watch_reading
 from jobsight.view.answers import JobAnswer
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.store import View
@@ -336,7 +336,7 @@ def test_what_is_no_view_is_refused_in_words(tmp_path: Path) -> None:
         (watch_reading.LIST_DELIVERIES, (9, 1, None, None, None, None)),
         (watch_reading.LIST_DEAD_DELIVERIES, (9, 1, "dead", None, None, None)),
         (watch_reading.LIST_AUDIT, (9, 1, None, None, None, None)),
-        (queries.SELECT_ROLLUPS, (10, "t", 0, 9)),
+        (rollup_queries.SELECT_ROLLUPS, (10, "t", 0, 9)),
         (queries.SELECT_ANSWER, (1,)),
     ],
     ids=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -11,12 +11,11 @@ import apsw
 import msgspec
 from typing_extensions import override
 
-from jobsight.core.kept import Kept, is_gone, kept_bucket_start_ms, rollups_kept_from_ms
+from jobsight.core.kept import Kept, is_gone
 from jobsight.core.limits import OTHER
-from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
 from jobsight.core.statistics import Counters, Totals, totals_of
 from jobsight.errors import DataError, NotFoundError
-from jobsight.view.answers import Applied, Facets, JobAnswer, JobPage, JobsFound, SeriesPoint
+from jobsight.view.answers import Applied, Facets, JobAnswer, JobPage, JobsFound
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import connect_reader, storage_errors
 from jobsight.view.explorer import COUNT_MAX, Explorer
@@ -26,9 +25,8 @@ from jobsight.view.job_index import StoredHashes
 from jobsight.view.job_rows import SELECT_ANSWER, JobRows
 from jobsight.view.latest import LatestQueries
 from jobsight.view.migrations import refuse_newer, scripts
-from jobsight.view.ranges import Stretch, stretches
 from jobsight.view.receipts import ReceiptQueries
-from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
+from jobsight.view.rollup_queries import RollupQueries
 from jobsight.view.watch_reading import PAGE_MAX, WatchReading
 from jobsight.view.words import KnownWords
 
@@ -94,12 +92,6 @@ WHERE (?1 IS NULL OR task = ?1) AND (?2 IS NULL OR queue = ?2)
 # Whether some names are counted together because there are too many.
 SELECT_HAS_OTHER: Final = "SELECT EXISTS (SELECT 1 FROM pairs WHERE task = ?)"
 
-# Buckets of one width: (width, task, from, until).
-SELECT_ROLLUPS: Final = """
-SELECT bucket_ms, content FROM rollups
-WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms
-"""
-
 _decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
 
 
@@ -131,7 +123,7 @@ def open_reader(path: Path) -> Reader:
     return Reader(connection, path)
 
 
-class Reader(WatchReading, ReceiptQueries, LatestQueries):
+class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
     """Answers from the view as of its last flush. Each call sees one moment. One thread at a time."""
 
     def __init__(self, connection: apsw.Connection, path: Path | None) -> None:
@@ -255,46 +247,6 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries):
         with self._moment():
             return self._by_status(task, queue)
 
-    def rollup_series(
-        self, width_s: int, since_ms: int, until_ms: int, task: str | None = None, *, has_task: bool = True
-    ) -> list[SeriesPoint]:
-        """
-        Buckets in which something ended, oldest first.
-
-        Args:
-            width_s: One of `core.rollup.WIDTHS_S`.
-            since_ms, until_ms: Buckets from that of `since_ms` to before `until_ms`, ms UTC.
-            task: A task's name; None for all jobs.
-            has_task: False asks for the jobs without a task.
-        """
-        scope = _scope(task, has_task)
-        with self._moment():
-            kept_from_ms = rollups_kept_from_ms(width_s, self._kept().as_of_ms)
-            start_ms = max(bucket_start_ms(since_ms, width_s), kept_from_ms)
-            rows = self._rows(SELECT_ROLLUPS, (width_s, scope, start_ms, until_ms))
-        return [SeriesPoint(bucket_ms=start, rollup=decode_rollup(content)) for start, content in rows]
-
-    def rollup_sum(
-        self, since_ms: int, until_ms: int | None = None, task: str | None = None, *, has_task: bool = True
-    ) -> Rollup:
-        """
-        All that ended within a range, from as few buckets as cover it exactly.
-
-        Args:
-            since_ms, until_ms: Rounded down to the finest bucket that is still kept, ms UTC; None for no end.
-            task, has_task: As in `rollup_series`.
-        """
-        scope = _scope(task, has_task)
-        total = Rollup()
-        with self._moment():
-            as_of_ms = self._kept().as_of_ms
-            since_ms = kept_bucket_start_ms(since_ms, as_of_ms)
-            until_ms = None if until_ms is None else kept_bucket_start_ms(until_ms, as_of_ms)
-            for stretch in stretches(since_ms, until_ms):
-                for rollup in self._buckets(stretch, scope):
-                    merge_rollup(total, rollup)
-        return total
-
     def _number(self, job_id: str) -> int | None:
         kept = self._kept()
         for number in self._index.candidates([job_id]):
@@ -374,14 +326,3 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries):
             Counters(statuses=_decode_statuses(statuses), duration_sum_us=int(sum_us), duration_count=count)
             for statuses, sum_us, count in rows
         ]
-
-    def _buckets(self, stretch: Stretch, scope: Scope) -> Iterator[Rollup]:
-        bounds = (stretch.width_s, scope, stretch.since_ms, stretch.until_ms)
-        for _, content in self._connection.execute(SELECT_ROLLUPS, bounds):
-            yield decode_rollup(content)
-
-
-def _scope(task: str | None, has_task: bool) -> Scope:
-    if not has_task:
-        return WITHOUT_TASK
-    return ALL_JOBS if task is None else task

@@ -13,10 +13,10 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Raw
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobsight.core.rollup import Rollup
 from jobsight.core.state import State
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.answers import answer_of, history
@@ -34,10 +34,21 @@ from jobsight.transports.http.answers import (
 )
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.exchange import HttpRefusal
-from jobsight.transports.http.figures import points_of, stored_width, task_answer, width_for
+from jobsight.transports.http.figures import (
+    EndedFigures,
+    ended_of,
+    point_of,
+    points_of,
+    stored_width,
+    task_answer,
+    width_for,
+)
 from jobsight.transports.http.paging import name_of, number_of, text_of
+from jobsight.transports.http.remembered import Remembered, digest_of
 from jobsight.transports.http.routes import Endpoint, json_response
 from jobsight.transports.http.statistics import Statistics
+from jobsight.view.rollup_queries import sum_of
+from jobsight.view.rollups import decode_rollup
 
 PREFIX: Final = "/api/v1/"
 SEARCH_S_MAX: Final = 0.005
@@ -45,6 +56,14 @@ SEARCH_S_MAX: Final = 0.005
 
 TASK_FIGURES_MS: Final = 86_400_000
 """How far back the percentiles and the failure rate of a task reach."""
+
+TASKS_KNOWN_MAX: Final = 5_000
+"""Tasks whose figures are remembered for as long as nothing of them ends."""
+
+POINTS_KNOWN_BYTES: Final = 16 * 1024 * 1024
+"""Points of series that are remembered, as they are answered: `POINT_OVERHEAD_BYTES` each, and their text."""
+
+POINT_OVERHEAD_BYTES: Final = 400
 
 HISTORY_EVENTS: Final = 50
 """Events that a job's answer shows where its history is asked for."""
@@ -70,6 +89,8 @@ class Api:
         self._asking = asking
         self._clock_ms = clock_ms
         self._statistics = Statistics(state, asking, clock_ms)
+        self._ended_known: Remembered[EndedFigures] = Remembered(TASKS_KNOWN_MAX)
+        self._points_known: Remembered[bytes] = Remembered(POINTS_KNOWN_BYTES)
 
     def endpoints(self) -> list[Endpoint]:
         """The routes."""
@@ -172,8 +193,8 @@ class Api:
         since_ms = (self._clock_ms() - TASK_FIGURES_MS) // day_ms * day_ms
         is_last = not page or page[-1] == found[-1]
 
-        def look(source: Source) -> dict[str, Rollup]:
-            return {name: source.view.rollup_sum(since_ms, None, name) for name in page}
+        def look(source: Source) -> dict[str, EndedFigures]:
+            return {name: self._ended(name, of) for name, of in source.view.stored_sums(since_ms, page).items()}
 
         ended = await self._asking.ask(look) if page else {}
         return _json(
@@ -200,19 +221,41 @@ class Api:
 
         def look(source: Source) -> bytes:
             as_of_seq = source.view.applied().applied_seq
-            stored = source.view.rollup_series(stored_width(width_s), start_ms, until_ms, wanted.task)
-            return _encode(
-                SeriesAnswer(
-                    task=wanted.task,
-                    width_s=width_s,
-                    since_ms=start_ms,
-                    until_ms=until_ms,
-                    points=points_of(stored, width_s, has_histogram=wanted.histogram),
-                    as_of_seq=as_of_seq,
-                )
+            answer = SeriesAnswer(
+                task=wanted.task,
+                width_s=width_s,
+                since_ms=start_ms,
+                until_ms=until_ms,
+                points=[],
+                as_of_seq=as_of_seq,
             )
+            return _encode({**msgspec.structs.asdict(answer), "points": self._points(source, wanted, answer)})
 
         return _json(await self._asking.ask(look))
+
+    def _ended(self, task: str, contents: list[bytes]) -> EndedFigures:
+        digest = digest_of(contents)
+        known = self._ended_known.get(task, digest)
+        if known is None:
+            known = ended_of(sum_of(contents))
+            self._ended_known.put(task, digest, known, 1)
+        return known
+
+    def _points(self, source: Source, wanted: parameters.SeriesParameters, asked: SeriesAnswer) -> list[Raw]:
+        """The points of a series, encoded. Those of a stored width are remembered."""
+        width_s, since_ms, until_ms, has_histogram = asked.width_s, asked.since_ms, asked.until_ms, wanted.histogram
+        if stored_width(width_s) != width_s:
+            series = source.view.rollup_series(stored_width(width_s), since_ms, until_ms, wanted.task)
+            return [Raw(_encode(one)) for one in points_of(series, width_s, has_histogram=has_histogram)]
+        points = []
+        for at_ms, content in source.view.stored_series(width_s, since_ms, until_ms, wanted.task):
+            key, digest = (wanted.task, width_s, at_ms, has_histogram), digest_of([content])
+            known = self._points_known.get(key, digest)
+            if known is None:
+                known = _encode(point_of(at_ms, decode_rollup(content), has_histogram=has_histogram))
+                self._points_known.put(key, digest, known, len(known) + POINT_OVERHEAD_BYTES)
+            points.append(Raw(known))
+        return points
 
     def _moment(self, name: str, text: str | None) -> int | None:
         return None if text is None else parameters.moment_ms(name, text, self._clock_ms())

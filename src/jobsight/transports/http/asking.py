@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
@@ -32,6 +32,7 @@ from jobsight.view.answers import (
 )
 from jobsight.view.job_filter import JobFilter
 from jobsight.view.latest import LatestJob
+from jobsight.view.rollup_queries import StoredBucket
 
 THREADS: Final = 2
 """Queries that run at once; each thread has a connection of its own."""
@@ -95,6 +96,16 @@ class Viewing(ReceiptSource, Protocol):
         self, since_ms: int, until_ms: int | None = None, task: str | None = None, *, has_task: bool = True
     ) -> Rollup:
         """All that ended within a range."""
+        ...
+
+    def stored_series(
+        self, width_s: int, since_ms: int, until_ms: int, task: str | None = None, *, has_task: bool = True
+    ) -> list[StoredBucket]:
+        """The same as they are stored."""
+        ...
+
+    def stored_sums(self, since_ms: int, tasks: Sequence[str]) -> dict[str, list[bytes]]:
+        """For each task the buckets, as they are stored, whose sum is all that ended since a moment."""
         ...
 
     def alerts(

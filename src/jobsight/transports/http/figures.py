@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
@@ -23,6 +23,14 @@ CLASSES_PER_OCTAVE: Final = 4
 _EXACT_BELOW_US: Final = 128
 
 
+class EndedFigures(NamedTuple):
+    """Of what ended: percentiles of the durations in ms, and the share that failed; None where nothing ended."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    failure_rate: float | None
+
+
 def width_for(span_ms: int) -> int:
     """The width in seconds of the points of a series over so many milliseconds: the finest that keeps to `POINTS_MAX`."""
     for width_s in WIDTHS_S:
@@ -38,7 +46,7 @@ def stored_width(width_s: int) -> int:
 
 
 def points_of(series: Iterable[SeriesPoint], width_s: int, *, has_histogram: bool) -> list[PointAnswer]:
-    """Stored buckets as points of a width that is theirs or a multiple of it."""
+    """Decoded buckets as points of a width that is theirs or a multiple of it."""
     merged: dict[int, Rollup] = {}
     for point in series:
         at_ms = point.bucket_ms - point.bucket_ms % (width_s * 1000)
@@ -47,13 +55,21 @@ def points_of(series: Iterable[SeriesPoint], width_s: int, *, has_histogram: boo
             merged[at_ms] = point.rollup
         else:
             merge_rollup(known, point.rollup)
-    return [_point(at_ms, rollup, has_histogram=has_histogram) for at_ms, rollup in sorted(merged.items())]
+    return [point_of(at_ms, rollup, has_histogram=has_histogram) for at_ms, rollup in sorted(merged.items())]
+
+
+def ended_of(ended: Rollup) -> EndedFigures:
+    """The figures of what ended, as a task is listed with them."""
+    p50_ms, p95_ms = quantiles_ms(ended.durations, (0.5, 0.95))
+    bad = ended.ends.get(FAILED, 0) + ended.ends.get(LOST, 0)
+    judged = bad + ended.ends.get(COMPLETED, 0)
+    return EndedFigures(p50_ms, p95_ms, bad / judged if judged else None)
 
 
 def task_answer(
     task: str,
     counters: Iterable[Counters],
-    ended: Rollup,
+    ended: EndedFigures,
     last: tuple[int | None, str | None, int | None],
 ) -> TaskAnswer:
     """
@@ -70,9 +86,6 @@ def task_answer(
         for word, count in one.statuses.items():
             if count:
                 statuses[word] = statuses.get(word, 0) + count
-    p50_ms, p95_ms = quantiles_ms(ended.durations, (0.5, 0.95))
-    bad = ended.ends.get(FAILED, 0) + ended.ends.get(LOST, 0)
-    judged = bad + ended.ends.get(COMPLETED, 0)
     return TaskAnswer(
         task=task,
         total=sum(statuses.values()),
@@ -80,9 +93,9 @@ def task_answer(
         last_end_ms=last[0],
         last_status=last[1],
         last_success_ms=last[2],
-        p50_ms=p50_ms,
-        p95_ms=p95_ms,
-        failure_rate=bad / judged if judged else None,
+        p50_ms=ended.p50_ms,
+        p95_ms=ended.p95_ms,
+        failure_rate=ended.failure_rate,
     )
 
 
@@ -90,7 +103,7 @@ def classes_of(durations: Mapping[int, int]) -> list[tuple[float, int]]:
     """A histogram in coarse classes: upper bound in ms and count, rising, without empty ones."""
     classes: dict[int, int] = {}
     for bucket, count in durations.items():
-        upper = _upper_us(bucket)
+        upper = _uppers_us[bucket]
         classes[upper] = classes.get(upper, 0) + count
     return [(upper / 1000, count) for upper, count in sorted(classes.items())]
 
@@ -105,7 +118,19 @@ def _upper_us(bucket: int) -> int:
     return (low - low % step + step) << shift
 
 
-def _point(at_ms: int, rollup: Rollup, *, has_histogram: bool) -> PointAnswer:
+class _Uppers(dict[int, int]):
+    """Upper bounds by buckets, worked out once each. There are some thousand buckets in all."""
+
+    def __missing__(self, bucket: int) -> int:
+        upper = self[bucket] = _upper_us(bucket)
+        return upper
+
+
+_uppers_us: Final = _Uppers()
+
+
+def point_of(at_ms: int, rollup: Rollup, *, has_histogram: bool) -> PointAnswer:
+    """What ended within one bucket of time, as a point."""
     p50_ms, p95_ms = quantiles_ms(rollup.durations, (0.5, 0.95))
     return PointAnswer(
         at_ms=at_ms,

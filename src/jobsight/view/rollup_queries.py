@@ -1,0 +1,109 @@
+"""What ended, over time: the part of a reader that answers from the stored roll-ups."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+import apsw
+
+from jobsight.core.kept import Kept, kept_bucket_start_ms, rollups_kept_from_ms
+from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
+from jobsight.view.answers import SeriesPoint
+from jobsight.view.ranges import stretches
+from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
+
+# Buckets of one width: (width, task, from, until).
+SELECT_ROLLUPS: Final = """
+SELECT bucket_ms, content FROM rollups
+WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms
+"""
+
+StoredBucket = tuple[int, bytes]
+"""Start in ms UTC, and what is stored: equal bytes mean equal figures. `sum_of` and `decode_rollup` read them."""
+
+
+class RollupQueries:
+    """The part of a reader that answers these; the reader lends its connection, and one moment of the view for each call."""
+
+    _connection: apsw.Connection
+
+    @abstractmethod
+    def _moment(self) -> AbstractContextManager[None]:
+        """One moment of the view for all that is read inside."""
+
+    @abstractmethod
+    def _kept(self) -> Kept:
+        """From when on things are kept."""
+
+    def rollup_series(
+        self, width_s: int, since_ms: int, until_ms: int, task: str | None = None, *, has_task: bool = True
+    ) -> list[SeriesPoint]:
+        """
+        Buckets in which something ended, oldest first.
+
+        Args:
+            width_s: One of `core.rollup.WIDTHS_S`.
+            since_ms, until_ms: Buckets from that of `since_ms` to before `until_ms`, ms UTC.
+            task: A task's name; None for all jobs.
+            has_task: False asks for the jobs without a task.
+        """
+        stored = self.stored_series(width_s, since_ms, until_ms, task, has_task=has_task)
+        return [SeriesPoint(bucket_ms=start, rollup=decode_rollup(content)) for start, content in stored]
+
+    def stored_series(
+        self, width_s: int, since_ms: int, until_ms: int, task: str | None = None, *, has_task: bool = True
+    ) -> list[StoredBucket]:
+        """The buckets of `rollup_series` as they are stored, for whoever remembers what came of them."""
+        with self._moment():
+            kept_from_ms = rollups_kept_from_ms(width_s, self._kept().as_of_ms)
+            start_ms = max(bucket_start_ms(since_ms, width_s), kept_from_ms)
+            return list(self._buckets(width_s, scope_of(task, has_task), start_ms, until_ms))
+
+    def rollup_sum(
+        self, since_ms: int, until_ms: int | None = None, task: str | None = None, *, has_task: bool = True
+    ) -> Rollup:
+        """
+        All that ended within a range, from as few buckets as cover it exactly.
+
+        Args:
+            since_ms, until_ms: Rounded down to the finest bucket that is still kept, ms UTC; None for no end.
+            task, has_task: As in `rollup_series`.
+        """
+        with self._moment():
+            return sum_of(self._cover(since_ms, until_ms, scope_of(task, has_task)))
+
+    def stored_sums(self, since_ms: int, tasks: Sequence[str]) -> dict[str, list[bytes]]:
+        """For each task the buckets, as they are stored, whose sum is all that ended since a moment (ms UTC)."""
+        with self._moment():
+            return {task: self._cover(since_ms, None, task) for task in tasks}
+
+    def _cover(self, since_ms: int, until_ms: int | None, scope: Scope) -> list[bytes]:
+        as_of_ms = self._kept().as_of_ms
+        since_ms = kept_bucket_start_ms(since_ms, as_of_ms)
+        until_ms = None if until_ms is None else kept_bucket_start_ms(until_ms, as_of_ms)
+        return [
+            content
+            for stretch in stretches(since_ms, until_ms)
+            for _, content in self._buckets(stretch.width_s, scope, stretch.since_ms, stretch.until_ms)
+        ]
+
+    def _buckets(self, width_s: int, scope: Scope, since_ms: int, until_ms: int) -> Iterator[StoredBucket]:
+        return self._connection.execute(SELECT_ROLLUPS, (width_s, scope, since_ms, until_ms))
+
+
+def sum_of(contents: Sequence[bytes]) -> Rollup:
+    """The sum of stored buckets."""
+    total = Rollup()
+    for content in contents:
+        merge_rollup(total, decode_rollup(content))
+    return total
+
+
+def scope_of(task: str | None, has_task: bool) -> Scope:
+    """What stands in a stored row in the place of a task's name."""
+    if not has_task:
+        return WITHOUT_TASK
+    return ALL_JOBS if task is None else task
