@@ -8,7 +8,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DEADLINE_S = 30
 
 
-def command(*words: str) -> list[str]:
+def command(*words: str, python: str = sys.executable) -> list[str]:
     """The command line of a Jobsight command."""
-    return [sys.executable, "-m", "jobsight", *words]
+    return [python, "-m", "jobsight", *words]
 
 
 def run(*words: str, stdin: bytes = b"", **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -29,9 +29,19 @@ def run(*words: str, stdin: bytes = b"", **options: Any) -> subprocess.Completed
 class Node:
     """`jobsight node --data`, fed and read without ever blocking for good."""
 
-    def __init__(self, data: Path, *options: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        prefix: Sequence[str] = (),
+        python: str = sys.executable,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        # The interpreter itself, not the link in the virtual environment, where something is loaded before it.
+        path = os.pathsep.join([str(ROOT / "src"), *sys.path])
         self.process = subprocess.Popen(
-            [*prefix, *command("node", "--data", str(data), *options)],
+            [*prefix, *command("node", "--data", str(data), *options, python=python)],
+            env={**(env or os.environ), "PYTHONPATH": path} if python != sys.executable else env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

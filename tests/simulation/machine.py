@@ -98,7 +98,7 @@ class RecordedDisk:
         on_death: Called in the middle of the operation, before it is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_used: bool = True) -> None:
         self.operations: list[Operation] = []
         self.is_recording = True
         self.full: tuple[str, ...] = ()
@@ -107,11 +107,19 @@ class RecordedDisk:
         self.dies_in: int | None = None
         self.on_death: Callable[[], None] = lambda: None
         self._bases: dict[str, int] = {}
-        self._disk = _Based(self)
+        self._disk: _Based | None = _Based(self) if is_used else None
+
+    @classmethod
+    def of(cls, operations: list[Operation]) -> RecordedDisk:
+        """One that remembers these, and is no longer in use."""
+        disk = cls(is_used=False)
+        disk.operations = operations
+        return disk
 
     def close(self) -> None:
         """SQLite gets its usual way to the disk back."""
-        self._disk.unregister()
+        if self._disk is not None:
+            self._disk.unregister()
 
     def before(self, operation: Operation) -> None:
         """An operation is about to be done."""

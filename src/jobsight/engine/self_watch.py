@@ -93,7 +93,9 @@ class SelfWatch:
         """In how many milliseconds `tick` wants to be called; None while an answer is waited for."""
         if self._is_waiting:
             return None
-        return 0 if self._looked_ms is None else max(0, min(EVERY_MS, self._looked_ms + EVERY_MS - self._clock_ms()))
+        if self._looked_ms is None:
+            return 0
+        return max(0, EVERY_MS - abs(self._clock_ms() - self._looked_ms))  # a clock that was set is a reason to look
 
     def tick(self) -> None:
         """Say what has changed. Cheap when nothing has."""
@@ -143,7 +145,7 @@ class SelfWatch:
         if now_ms - self._refused_ms >= OVER_AFTER_MS or now_ms < self._refused_ms:
             self._since, self._told_ms = None, 0
             return [MonitorTrouble(rule=INGEST_DROPPED, is_over=True)]
-        if now_ms - self._told_ms < TOLD_AGAIN_MS or (self._told_ms and self._refused_ms <= self._told_ms):
+        if abs(now_ms - self._told_ms) < TOLD_AGAIN_MS or (self._told_ms and self._refused_ms <= self._told_ms):
             return []
         self._told_ms = now_ms
         since_ms, before = self._since

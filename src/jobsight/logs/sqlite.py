@@ -289,7 +289,7 @@ class SqliteLog:
     def _insert(self, rows: list[Row]) -> None:
         connection = self._connection
         try:
-            with in_our_words(self._path, "a batch was appended"):
+            with in_our_words(self._path, "a batch was appended", connection):
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(INSERT_BATCH, rows)
                 connection.execute("COMMIT")
@@ -304,7 +304,7 @@ class SqliteLog:
         """Let the log begin behind `last`, in one transaction with all that says so."""
         connection = self._connection
         try:
-            with in_our_words(self._path, "old batches were deleted"):
+            with in_our_words(self._path, "old batches were deleted", connection):
                 connection.execute("BEGIN IMMEDIATE")
                 base = Head(seq=last, checksum=cast("bytes", connection.execute(_SELECT_CHECKSUM, (last,)).get))
                 checksum = meta_checksum(meta.log_id, meta.created_ms, base)
@@ -329,7 +329,7 @@ class SqliteLog:
     def _checkpoint(self) -> None:
         """Move what is in the write-ahead file into the log. A full disk leaves it where it is: nothing is lost by that."""
         try:
-            with in_our_words(self._path, "the write-ahead file was moved into it"):
+            with in_our_words(self._path, "the write-ahead file was moved into it", self._connection):
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except (StorageFullError, InUseError):
             return

@@ -18,18 +18,21 @@ from jobsight.errors import (
     StorageError,
     StorageFullError,
 )
+from jobsight.logs.system_errors import FULL
 
 RESTORE = "restore it from a backup, or start with --accept-loss to keep what is sound before the damage"
 
 
 @contextmanager
-def in_our_words(path: Path, doing: str) -> Iterator[None]:
+def in_our_words(path: Path, doing: str, connection: apsw.Connection | None = None) -> Iterator[None]:
     """
     Turn every apsw error into one of ours.
 
     Args:
         path: The database file.
         doing: What was being done, to follow "while".
+        connection: That of a write: SQLite takes a quota or a limit of file sizes that is reached for a broken disk, and
+            only the connection knows what the system has said.
 
     Raises:
         StorageFullError, StorageError, DataError, NoPermissionError, CannotCreateError, InUseError: As SQLite's code says.
@@ -37,6 +40,13 @@ def in_our_words(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except apsw.Error as error:
+        is_full = connection is not None and connection.system_errno in FULL
+        if (
+            isinstance(error, apsw.IOError)
+            and is_full
+            and getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE
+        ):
+            raise translated(apsw.FullError(), path, doing) from error
         raise translated(error, path, doing) from error
 
 

@@ -10,7 +10,9 @@ from typing import Final
 
 from jobsight.errors import CannotCreateError, JobsightError, NoPermissionError, StorageError, StorageFullError
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when there is no room: on the disk, within a quota, within the size that a file may have."""
+
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -35,7 +37,7 @@ def system_in_our_words(path: Path, doing: str) -> Iterator[None]:
 def system_translated(error: OSError, path: Path, doing: str) -> JobsightError:
     """The error of ours that says what the system said; the arguments are those of `system_in_our_words`."""
     said = error.strerror or str(error)
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return StorageFullError(f"{path}: there is no room left while {doing} ({said}); free some space")
     if error.errno in _REFUSED:
         return NoPermissionError(f"{path}: the system refuses access while {doing} ({said}); check owner and mode")
