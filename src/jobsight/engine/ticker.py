@@ -124,6 +124,10 @@ class Ticker:
         if self._ready or (next_ms is not None and next_ms <= now_ms):
             self._pass(now_ms)
 
+    def watch_from_here(self) -> None:
+        """Time has gone on, or back, and somebody else has said so: what lies behind is no gap."""
+        self._alive_ms = self._noted_ms = self._clock_ms()
+
     def _has_watched(self) -> bool:
         """Whether somebody looked a moment ago, by the clock that nobody can set."""
         if self._steady_ms is None:

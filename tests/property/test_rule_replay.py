@@ -1,0 +1,51 @@
+"""A replay under the rules that held tells what was told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from watched_actions import act, actions
+from watched_state import SECOND_MS, WatchedState
+
+from jobsight.core.outbox import Delivery
+from jobsight.engine.replay import PAGING, Raised, Rules, Seed, page_of, raised_of
+from jobsight.engine.replay_report import away_in, replay
+
+
+def begin_of(alert: Raised) -> tuple[str, str, int]:
+    """What an alert is about, and when it was opened. How it ends is seen by the recoveries that are told."""
+    return alert.rule, alert.subject, alert.opened_ms
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(actions, max_size=25))
+def test_the_same_rules_give_the_same_pages_and_the_same_alerts(steps: list[tuple[Any, ...]]) -> None:
+    """Whatever workers and operators did, through restarts and clocks that were set: the same alerts, at the same moments."""
+    watch = WatchedState()
+    told: list[Delivery] = []
+    opened: dict[str, Raised] = {}
+    watch.route("mail", "pager")
+    for action in steps:
+        if action[0] == "jump" and action[1] < 0:
+            continue  # the hour that was lived twice is told twice; when exactly is not promised
+        if action[0] in ("jump", "restart"):
+            watch.step(SECOND_MS)  # a running monitor has long told its ticker what came in
+        act(watch, action)
+        if action[0] in ("jump", "restart"):
+            watch.step(SECOND_MS)  # and goes on looking
+        told += watch.state.fresh
+        watch.state.fresh.clear()
+    watch.step(SECOND_MS)
+    told += watch.state.fresh
+    watch.state.fresh.clear()
+    for alert in watch.raised:
+        opened[alert.alert_id] = raised_of(alert)
+    away = [one for is_internal, batch in watch.batches if is_internal for one in away_in(batch.seq, batch.events)]
+    batches = [(batch, is_internal) for is_internal, batch in watch.batches]
+    found = replay(batches, away, Rules(), Seed(), until_ms=watch.now_ms)
+    assert found is not None
+
+    assert sorted(map(begin_of, opened.values())) == sorted(map(begin_of, found.alerts()))
+    assert [page_of(one) for one in told if one.kind in PAGING] == found.pages
