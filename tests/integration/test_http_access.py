@@ -13,7 +13,7 @@ from http_service import EVENTS, NDJSON, Service, jobsight, lines_of, service
 BEAT = {"type": "heartbeat", "job_id": "a"}
 TOKENS = "/api/v1/tokens"
 ROUTES = [("POST", EVENTS, True), ("POST", TOKENS, True), ("GET", TOKENS, False), ("DELETE", f"{TOKENS}/x", True)]
-"""What needs a scope: method, path, whether it changes something. A test compares it with the inventory."""
+"""Some of what needs a scope: method, path, whether it changes something. `security/test_routes.py` walks all routes."""
 
 
 @pytest.fixture(scope="module")
@@ -94,21 +94,6 @@ def test_a_page_of_the_monitor_itself_may_change_things(fresh: Service) -> None:
     )
 
     assert 200 == raw_request(fresh, "POST", EVENTS, *headers, body=json.dumps(BEAT))
-
-
-def test_the_inventory_of_routes_is_the_one_that_is_tested() -> None:
-    """A new route is in the inventory with what it needs, and so in the tests of this page."""
-    from jobsight.app.clock import clock_ms
-    from jobsight.core.state import State
-    from jobsight.engine.tokens import TokenRegistry
-    from jobsight.transports.http.dispatch import EVENTS as EVENTS_ENDPOINT
-    from jobsight.transports.http.token_api import token_endpoints
-
-    tokens = TokenRegistry(State())
-    endpoints = [EVENTS_ENDPOINT, *token_endpoints(None, tokens, clock_ms)]  # type: ignore[arg-type]
-    expected = {(method, path.replace("/x", "/{token_id}"), is_changing) for method, path, is_changing in ROUTES}
-
-    assert expected == {(one.method, one.path, one.is_changing) for one in endpoints if one.needs is not None}
 
 
 # ------------------------------------------------------------------------------------------------------------- tokens

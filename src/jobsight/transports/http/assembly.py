@@ -30,7 +30,7 @@ from jobsight.transports.http.peers import Peers, is_loopback
 from jobsight.transports.http.ping_url_api import ping_url_endpoints
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.reading_side import ReadingSide
-from jobsight.transports.http.routes import Endpoint
+from jobsight.transports.http.routes import Endpoint, inventory_endpoint
 from jobsight.transports.http.server import Listener, Service
 from jobsight.transports.http.taking_side import TakingSide, taking_side
 from jobsight.transports.stdio_beside import StdioBeside
@@ -105,7 +105,7 @@ def build_service(
         ingest=taking.ingest,
         pings=taking.pings,
         count_refused=writer.instruments.count_refused,
-        endpoints=[*endpoints, openapi_endpoint([EVENTS, *endpoints])],
+        endpoints=[*endpoints, *_about([EVENTS, *endpoints])],
         log_request=journal.request if options.log_requests else None,
     )
     return Service(
@@ -150,6 +150,12 @@ def _guard(
         is_on_loopback=is_loopback(options.host),
         clock_ms=clock_ms,
     )
+
+
+def _about(inventory: list[Endpoint]) -> list[Endpoint]:
+    """The routes that tell of routes."""
+    described = openapi_endpoint(inventory)
+    return [described, inventory_endpoint([*inventory, described])]
 
 
 def _free_endpoints(

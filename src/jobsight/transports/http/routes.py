@@ -22,6 +22,9 @@ from jobsight.transports.http.plain_page import refusal_page
 CALLER: Final = "jobsight.caller"
 """Where the dispatcher notes the caller in the ASGI scope."""
 
+INVENTORY_PATH: Final = "/api/v1/inventory"
+"""Under which an administrator sees what is served to whom."""
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -41,6 +44,16 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     needs: TokenScope | None
     is_changing: bool = False
     handle: Handler | None = None
+
+
+def inventory_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
+    """The route that lists these routes and itself, with what each needs."""
+
+    async def handle(request: Request) -> Response:
+        return json_response({"routes": [_described(one) for one in (*endpoints, endpoint)]})
+
+    endpoint = Endpoint(method="GET", path=INVENTORY_PATH, needs=TokenScope.ADMIN, handle=handle)
+    return endpoint
 
 
 def build_pages(endpoints: Sequence[Endpoint], access: Access) -> Starlette:
@@ -67,6 +80,11 @@ def wants_page(headers: Headers) -> bool:
 def json_response(value: object, status: int = 200) -> Response:
     """A value as JSON on one line."""
     return Response(text_of(value) + "\n", status, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def _described(one: Endpoint) -> dict[str, object]:
+    needs = None if one.needs is None else one.needs.word
+    return {"method": one.method, "path": one.path, "needs": needs, "is_changing": one.is_changing}
 
 
 def _guarded(endpoint: Endpoint, handle: Handler, access: Access) -> Handler:
