@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from jobsight.core.alert import Alert
 from jobsight.core.apply import apply, apply_internal
+from jobsight.core.audit import CLOCK
 from jobsight.core.check import Expectation, Origin
 from jobsight.core.events import (
     AlertAcknowledged,
@@ -40,7 +41,7 @@ from jobsight.core.outbox import Delivery, NoticeKind
 from jobsight.core.routing import Route
 from jobsight.core.state import State, forget_changes
 from jobsight.engine.recovery import jobs_named
-from jobsight.engine.ticker import CLOCK, Ticker
+from jobsight.engine.ticker import Ticker
 
 FLUSH_MS: Final = 200
 """So long after a change the ticker is told of it, as in a running monitor."""
