@@ -69,6 +69,7 @@ def dispatcher_of(
         tail_of=tail_of,
         last_success_of=last_success_of,
         say=say,
+        count=writer.instruments.count_delivery,
         pass_point=pass_point,
     )
     writer.on_deliveries = dispatcher.take
@@ -86,7 +87,9 @@ def health_of(writer: ObservedWriter, data: Path, dispatcher: Dispatcher) -> Hea
         oldest_waiting_ms=dispatcher.oldest_waiting_ms,
         room=lambda: room_of(data),
     )
-    return Health(vitals, clock_ms, steady_ms)
+    health = Health(vitals, clock_ms, steady_ms)
+    writer.instruments.faults = health.faults
+    return health
 
 
 def self_watch_of(writer: ObservedWriter, data: Path) -> SelfWatch:

@@ -57,7 +57,7 @@ def writer_of(
 
 def ticker_of(writer: Writer, view: ReadModel, clock: Callable[[], int] = clock_ms) -> Ticker:
     """The ticker of a writer's state: told what each flush is about to store, and handing in what has passed."""
-    ticker = Ticker(writer.state, submit_of(writer), clock, view.note_alive, steady_ms)
+    ticker = Ticker(writer.state, submit_of(writer), clock, view.note_alive, writer.note_late, steady_ms)
     writer.on_flush = ticker.register
     return ticker
 

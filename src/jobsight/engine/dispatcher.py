@@ -100,6 +100,7 @@ class Dispatcher:
         last_success_of: When a task last succeeded, ms UTC, for alerts that do not say so.
         say: Told what an operator should mend.
         send_seconds: For one send in all.
+        count: Told of each try its channel, its outcome, and in how many seconds after the decision it was over.
         on_sent: Told what a channel has taken.
         pass_point: Told the points at which a test may end the process: `BEFORE_SEND`, `AFTER_SEND`.
     """
@@ -118,6 +119,7 @@ class Dispatcher:
         last_success_of: Callable[[str], int | None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
         send_seconds: float = SEND_SECONDS_MAX,
+        count: Callable[[str, str, float], None] = lambda channel, outcome, seconds: None,
         on_sent: Callable[[Delivery, Notification], None] = lambda delivery, notification: None,
         pass_point: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -131,6 +133,7 @@ class Dispatcher:
         self._last_success_of = last_success_of
         self._say = say
         self._send_seconds = send_seconds
+        self._count = count
         self.on_sent = on_sent
         self._pass_point = pass_point
         self._unmarked: list[DeliveryResult] = []
@@ -278,6 +281,7 @@ class Dispatcher:
     def _note_try(self, delivery: Delivery, tries: int, reason: str) -> None:
         """Put a failed try on record. The next one does not wait for that, nor does it need it."""
         delivery.tries, delivery.detail = tries, reason[:DETAIL_CHARACTERS_MAX]
+        self._count(delivery.channel, "failed", (self._clock_ms() - delivery.created_ms) / 1000)
         failed = DeliveryResult(
             delivery_id=delivery.delivery_id, outcome="failed", tries=tries, detail=reason[:DETAIL_CHARACTERS_MAX]
         )
@@ -297,6 +301,7 @@ class Dispatcher:
             if not is_stored:  # it is not sent again for that: a full disk must not flood a channel
                 self._unmarked.append(result)
 
+        self._count(delivery.channel, str(state), (self._clock_ms() - delivery.created_ms) / 1000)
         result = DeliveryResult(
             delivery_id=delivery.delivery_id, outcome=str(state), tries=tries, detail=detail[:DETAIL_CHARACTERS_MAX]
         )

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 from typing_extensions import override
 
+from jobsight.core.outbox import DeliveryState
 from jobsight.engine.recent import Recent
 from jobsight.engine.writer import Deliver, Writer
 from jobsight.logs.base import BatchKind, Entry, Head, Log, Record
@@ -20,6 +21,12 @@ from jobsight.protocol.session import Outcome
 
 COMMIT_BOUNDS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram of commit times, in seconds."""
+
+DELIVERY_BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0)
+"""Upper bounds of the histogram of delivery times, in seconds."""
+
+LATE_BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
+"""Upper bounds of the histogram of how late passed deadlines are seen, in seconds."""
 
 STORED_KEPT: Final = 64
 """Stored batches that wait to be shown to those who follow; further ones are only counted."""
@@ -49,6 +56,10 @@ class Instruments:
         failed_commits: Batches that could not be stored.
         refused: What was not taken, by reason.
         stored: The latest batches, oldest first, kept only while somebody follows.
+        deliveries: Tries of notifications by channel and outcome (delivered, failed, dead); `delivery_counts` how long those
+            that were delivered took from the decision on, by `DELIVERY_BOUNDS_S`, `delivery_seconds` in all, by channel.
+        late_counts: How late passed deadlines were seen, by `LATE_BOUNDS_S`; `late_seconds` in all.
+        faults: What is wrong with the monitor as a whole, in words.
         passed_over: Events of batches that nobody could be shown because too many waited.
     """
 
@@ -65,6 +76,25 @@ class Instruments:
         self.is_followed = False
         self.stored: deque[Stored] = deque()
         self.passed_over = 0
+        self.deliveries: dict[tuple[str, str], int] = {}
+        self.delivery_counts: dict[str, list[int]] = {}
+        self.delivery_seconds: dict[str, float] = {}
+        self.late_counts = [0] * (len(LATE_BOUNDS_S) + 1)
+        self.late_seconds = 0.0
+        self.faults: Callable[[], list[str]] = list
+
+    def count_delivery(self, channel: str, outcome: str, seconds: float) -> None:
+        """A try of a notification is over, so long after it was decided on."""
+        self.deliveries[channel, outcome] = self.deliveries.get((channel, outcome), 0) + 1
+        if outcome == DeliveryState.DELIVERED:
+            counts = self.delivery_counts.setdefault(channel, [0] * (len(DELIVERY_BOUNDS_S) + 1))
+            counts[bisect_left(DELIVERY_BOUNDS_S, seconds)] += 1
+            self.delivery_seconds[channel] = self.delivery_seconds.get(channel, 0.0) + max(0.0, seconds)
+
+    def count_late(self, late_ms: int) -> None:
+        """A deadline was seen to have passed, so long after it did."""
+        self.late_counts[bisect_left(LATE_BOUNDS_S, late_ms / 1000)] += 1
+        self.late_seconds += late_ms / 1000
 
     def count_refused(self, reason: str, count: int = 1) -> None:
         """More lines or requests were not taken. Reasons are few and fixed."""
@@ -166,6 +196,10 @@ class ObservedWriter(Writer):
             while stored and stored[0].seq <= self.state.applied_seq:
                 applied.append(stored.popleft())
             self.on_applied(applied)
+
+    @override
+    def note_late(self, late_ms: int) -> None:
+        self.instruments.count_late(late_ms)
 
     @override
     def flush(self) -> None:

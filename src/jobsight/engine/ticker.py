@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from jobsight.core.alert import alert_deadline_ms
 from jobsight.core.audit import CLOCK
 from jobsight.core.check import Check
-from jobsight.core.events import InternalEvent, MonitorBlind, SilenceEnded
+from jobsight.core.events import DeadlinePassed, InternalEvent, MonitorBlind, SilenceEnded
 from jobsight.core.gaps import BLIND_MS_MIN
 from jobsight.core.job import Job
 from jobsight.core.state import Changes, State
@@ -63,6 +63,7 @@ class Ticker:
         clock_ms: Wall time, ms since the epoch, UTC.
         steady_ms: A clock that nobody can set and that goes on while the machine sleeps; tells a clock that was set from a
             time in which nobody watched. None where there is none.
+        note_late: Told of each passed deadline by how many milliseconds later it was seen.
         note_alive: Told every 10 s up to when the monitor has watched, so that a start knows for how long it was blind.
     """
 
@@ -72,12 +73,14 @@ class Ticker:
         submit_events: Submit,
         clock_ms: Callable[[], int],
         note_alive: Callable[[int], None] = lambda _: None,
+        note_late: Callable[[int], None] = lambda _: None,
         steady_ms: Callable[[], int] | None = None,
     ) -> None:
         self._state: Final = state
         self._submit: Final = submit_events
         self._clock_ms: Final = clock_ms
         self._note_alive: Final = note_alive
+        self._note_late: Final = note_late
         self._steady_ms: Final = steady_ms
         self._watched_ms: int | None = None
         self._is_clock: bool | None = None
@@ -218,6 +221,9 @@ class Ticker:
         for subject in self._heap.take(now_ms, TICK_EVENTS_MAX):
             found = self._findings(subject, now_ms)
             if found:
+                for event in found:
+                    if isinstance(event, DeadlinePassed):
+                        self._note_late(max(0, now_ms - event.deadline_ms))
                 events += found
                 subjects.append(subject)
             else:

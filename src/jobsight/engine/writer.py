@@ -190,6 +190,9 @@ class Writer:
         self._head = self._log.append([entry])[-1]
         self._apply_internal(events, self._head.seq, entry.accept_ms)
 
+    def note_late(self, late_ms: int) -> None:
+        """Told how late a deadline was seen to have passed; for those who keep count."""
+
     def why_not_ready(self) -> str | None:
         """In words, why no report can be stored now; None while that works."""
         refuses = _UNKNOWN if self.broken is not None else self._refuses or self._full

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +12,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
@@ -27,6 +25,8 @@ from jobsight.engine.instruments import COMMIT_BOUNDS_S, Instruments
 from jobsight.engine.recent import DURATION_BOUNDS_S, Recent, TaskFigures
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking, Source
+from jobsight.transports.http.buckets import cumulative
+from jobsight.transports.http.metrics_of_alerts import Telling, telling, telling_metrics
 from jobsight.transports.http.routes import Endpoint
 
 PATH: Final = "/metrics"
@@ -55,6 +55,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     commit_seconds: float
     view_lag: int
     log_bytes: int
+    telling: Telling
 
 
 class Metrics:
@@ -131,6 +132,7 @@ class Metrics:
             commit_seconds=own.commit_seconds,
             view_lag=state.changes.events,
             log_bytes=0,
+            telling=telling(state, own, self._clock_ms()),
         )
 
 
@@ -144,6 +146,7 @@ class _Snapshots(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _monitor(self._snapshot)
         yield from _jobs(self._snapshot)
+        yield from telling_metrics(self._snapshot.telling)
 
 
 def _monitor(now: Snapshot) -> Iterator[Metric]:
@@ -162,7 +165,7 @@ def _monitor(now: Snapshot) -> Iterator[Metric]:
     yield CounterMetricFamily("jobsight_commits", "Batches made durable since the start.", value=now.commits)
     yield CounterMetricFamily("jobsight_commit_failures", "Batches that could not be.", value=now.failed_commits)
     commit = HistogramMetricFamily("jobsight_commit_seconds", "How long a batch took to be durable.")
-    commit.add_metric([], _buckets(COMMIT_BOUNDS_S, now.commit_counts), now.commit_seconds)
+    commit.add_metric([], cumulative(COMMIT_BOUNDS_S, now.commit_counts), now.commit_seconds)
     yield commit
     yield GaugeMetricFamily("jobsight_view_lag_events", "Events that the view does not show yet.", value=now.view_lag)
     yield GaugeMetricFamily("jobsight_log_bytes", "What the log takes on the disk.", value=now.log_bytes)
@@ -188,7 +191,7 @@ def _jobs(now: Snapshot) -> Iterator[Metric]:
         for status, count in sorted(figures.ends.items()):
             ends.add_metric([task, status], count)
         if any(figures.duration_counts):
-            buckets = _buckets(DURATION_BOUNDS_S, figures.duration_counts)
+            buckets = cumulative(DURATION_BOUNDS_S, figures.duration_counts)
             durations.add_metric([task], buckets, figures.duration_sum_us / 1e6)
         if figures.last_end_ms is not None:
             last_end.add_metric([task], figures.last_end_ms / 1000)
@@ -205,9 +208,3 @@ def _statuses(counted: Mapping[str, int]) -> dict[str, int]:
         name = word if place < WORDS_MAX else OTHER
         found[name] = found.get(name, 0) + counted[word]
     return found
-
-
-def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
-    """Counts of single classes as the cumulative buckets that Prometheus wants."""
-    names = [floatToGoString(bound) for bound in (*bounds, float("inf"))]  # type: ignore[no-untyped-call]
-    return list(zip(names, map(float, accumulate(counts)), strict=True))
