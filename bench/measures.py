@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.growth import growth
 from bench.http_measures import HTTP_MEASURES
+from bench.pages import pages
 from bench.peers import peers
 from bench.processes import ROOT, Run, first_core, node_command, run_file
 from bench.steps import steps
@@ -122,6 +123,7 @@ MEASURES: dict[str, Callable[..., Figures]] = {
     "replay": replay,
     "growth": growth,
     "peers": peers,
+    "pages": pages,
     **HTTP_MEASURES,
 }
 
