@@ -174,8 +174,8 @@ def checks() -> list[CheckSet]:
                 owner=f"@{work.owner}",
                 runbook_url=f"https://runbooks.example.org/{work.name}",
             ),
-            origin=Origin.CONFIG,
-            author="config",
+            origin=Origin.API,
+            author="ops",
         )
         for work in FLEET
         if work.cron

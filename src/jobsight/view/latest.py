@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Final, cast
 
 import apsw
+import msgspec
 from msgspec import Struct
 
 from jobsight.core.kept import Kept, is_gone
-from jobsight.view.words import KnownWords
+from jobsight.view.words import KnownWords, Stored
 
 AMONG_JOBS: Final = 5_000
 """Jobs without a task are looked for among so many of the newest jobs: no index leads to them."""
 
-# The latest jobs of a task, by its index: (task, limit).
+# The latest jobs of some tasks, by their index, a row a task: (tasks as they are stored, as JSON; limit). One row a task,
+# since every row that is stepped to hands the interpreter to the thread that takes reports.
 SELECT_LATEST: Final = """
-SELECT job_id, status, queue, duration_ms, created_ms, created_ms + started_after_ms, updated_ms - ended_before_ms, error
-FROM jobs WHERE task = ? ORDER BY number DESC LIMIT ?
+SELECT wanted.key, (
+    SELECT json_group_array(json_array(job_id, status, queue, duration_ms, created_ms, started_after_ms,
+        updated_ms - ended_before_ms, substr(error, 1, 512)))
+    FROM (
+        SELECT job_id, status, queue, duration_ms, created_ms, started_after_ms, updated_ms, ended_before_ms, error
+        FROM jobs WHERE task = wanted.value ORDER BY number DESC LIMIT ?2
+    )
+) FROM json_each(?1) AS wanted
 """
 
-# The latest jobs without a task: (jobs to look at).
+# The latest jobs without a task, all in one row: (jobs to look at).
 SELECT_LATEST_WITHOUT_TASK: Final = """
-SELECT job_id, status, queue, duration_ms, created_ms, created_ms + started_after_ms, updated_ms - ended_before_ms, error
-FROM jobs WHERE number > (SELECT jobs_total FROM applied) - ? AND task IS NULL ORDER BY number DESC
+SELECT json_group_array(json_array(job_id, status, queue, duration_ms, created_ms, started_after_ms,
+    updated_ms - ended_before_ms, substr(error, 1, 512)))
+FROM (
+    SELECT job_id, status, queue, duration_ms, created_ms, started_after_ms, updated_ms, ended_before_ms, error
+    FROM jobs WHERE number > (SELECT jobs_total FROM applied) - ? AND task IS NULL ORDER BY number DESC
+)
 """
 
 # When the job that stands in a status for longest was first heard of, by the index of those not completed: (status).
@@ -32,8 +45,9 @@ SELECT_OLDEST: Final = """
 SELECT created_ms FROM jobs WHERE status = ?1 AND status <> 1 ORDER BY number LIMIT 1
 """
 
-ERROR_CHARACTERS_SHOWN: Final = 512
-"""How much of an error a list needs."""
+
+_Row = tuple[str, Stored, Stored, int | float | None, int, int | None, int | None, str | None]
+_decode: Final = msgspec.json.Decoder(list[_Row]).decode
 
 
 class LatestJob(Struct, frozen=True, kw_only=True, gc=False):
@@ -74,20 +88,24 @@ class LatestQueries:
 
     def latest(self, task: str, limit: int) -> list[LatestJob]:
         """The latest jobs of a task, the newest first."""
+        return self.latest_of([task], limit)[task]
+
+    def latest_of(self, tasks: Sequence[str], limit: int) -> dict[str, list[LatestJob]]:
+        """The latest jobs of some tasks, the newest first; a task without any has none."""
         with self._moment():
             kept = self._kept()
-            rows = self._connection.execute(SELECT_LATEST, (self._words.stored(task), limit)).fetchall()
-            return [job for row in rows if (job := self._latest(row, kept)) is not None]
+            wanted = msgspec.json.encode([self._words.stored(task) for task in tasks]).decode()
+            rows = cast("list[tuple[int, str]]", self._connection.execute(SELECT_LATEST, (wanted, limit)).fetchall())
+            return {tasks[place]: self._short(content, kept) for place, content in rows}
 
     def latest_without_task(self, limit: int) -> dict[str | None, list[LatestJob]]:
         """The latest jobs without a task by their queue, the newest first, as far as they are among the last `AMONG_JOBS`."""
         found: dict[str | None, list[LatestJob]] = {}
         with self._moment():
-            kept = self._kept()
-            for row in self._connection.execute(SELECT_LATEST_WITHOUT_TASK, (AMONG_JOBS,)):
-                queue = self._words.text(row[2])
-                jobs = found.setdefault(queue, [])
-                if len(jobs) < limit and (job := self._latest(row, kept)) is not None:
+            content = self._connection.execute(SELECT_LATEST_WITHOUT_TASK, (AMONG_JOBS,)).get
+            for job in self._short(content, self._kept()):
+                jobs = found.setdefault(job.queue, [])
+                if len(jobs) < limit:
                     jobs.append(job)
         return found
 
@@ -97,18 +115,23 @@ class LatestQueries:
             found: int | None = self._connection.execute(SELECT_OLDEST, (self._words.stored(status),)).get
             return found
 
-    def _latest(self, row: tuple[Any, ...], kept: Kept) -> LatestJob | None:
+    def _short(self, content: str, kept: Kept) -> list[LatestJob]:
         text = self._words.text
-        status = text(row[1]) or ""
-        if is_gone(kept, status, row[6]):
-            return None
-        return LatestJob(
-            job_id=row[0],
-            status=status,
-            queue=text(row[2]),
-            duration_ms=row[3],
-            created_ms=row[4],
-            started_ms=row[5],
-            ended_ms=row[6],
-            error=None if row[7] is None else row[7][:ERROR_CHARACTERS_SHOWN],
-        )
+        found: list[LatestJob] = []
+        for job_id, stored, queue, duration_ms, created_ms, started_after_ms, ended_ms, error in _decode(content):
+            status = text(stored) or ""
+            if is_gone(kept, status, ended_ms):
+                continue
+            found.append(
+                LatestJob(
+                    job_id=job_id,
+                    status=status,
+                    queue=text(queue),
+                    duration_ms=duration_ms,
+                    created_ms=created_ms,
+                    started_ms=None if started_after_ms is None else created_ms + started_after_ms,
+                    ended_ms=ended_ms,
+                    error=error,
+                )
+            )
+        return found

@@ -118,6 +118,10 @@ class Viewing(ReceiptSource, Protocol):
         """The latest jobs of a task, in short."""
         ...
 
+    def latest_of(self, tasks: Sequence[str], limit: int) -> dict[str, list[LatestJob]]:
+        """The latest jobs of some tasks, in short."""
+        ...
+
     def latest_without_task(self, limit: int) -> dict[str | None, list[LatestJob]]:
         """The latest jobs without a task by their queue, in short."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from jobsight.core.alert import PENDING, Alert
@@ -56,24 +58,31 @@ class Glance(Struct, kw_only=True):
 
 def glances(ground: Ground) -> list[Glance]:
     """Every task and every queue with jobs without one, the worst first. Reads the state: on the loop's thread."""
+    found = _found(ground, lambda task: True)
+    return sorted(found.values(), key=place_of)
+
+
+def glance_of(ground: Ground, task: str) -> Glance | None:
+    """One task; None where nothing was heard of it and nothing is expected. Reads the state: on the loop's thread."""
+    return _found(ground, lambda name: name == task).get((task, None))
+
+
+def _found(ground: Ground, is_wanted: Callable[[str | None], bool]) -> dict[tuple[str | None, str | None], Glance]:
     state = ground.state
     found: dict[tuple[str | None, str | None], Glance] = {}
     for (task, queue), pair in state.pairs.items():
-        glance = _at(found, task, queue)
-        for word, number in pair.statuses.items():
-            _count(glance, word, number)
+        if is_wanted(task):
+            glance = _at(found, task, queue)
+            for word, number in pair.statuses.items():
+                _count(glance, word, number)
     for task in state.checks:
-        _at(found, task, None)
+        if is_wanted(task):
+            _at(found, task, None)
     for alert in state.open_by_id.values():
         _alarm(found, alert)
     for glance in found.values():
         _complete(ground, glance)
-    return sorted(found.values(), key=place_of)
-
-
-def glance_of(ground: Ground, task: str | None, queue: str | None = None) -> Glance | None:
-    """One of them; None where nothing was heard of it and nothing is expected."""
-    return next((one for one in glances(ground) if one.task == task and (task is not None or one.queue == queue)), None)
+    return found
 
 
 def _at(found: dict[tuple[str | None, str | None], Glance], task: str | None, queue: str | None) -> Glance:

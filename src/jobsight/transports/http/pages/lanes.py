@@ -21,6 +21,7 @@ SLOTS_MAX: Final = 240
 WIDTH: Final = 960
 HEIGHT: Final = 20
 _SCALE: Final = WIDTH / (2 * DAY_MS)
+_RUN_MIN, _RUN_GAP = 1.5, 0.5
 
 
 class Slot(Struct, frozen=True, kw_only=True):
@@ -83,7 +84,6 @@ def lane_of(slots: Sequence[Slot], jobs: Sequence[LatestJob], at_ms: int) -> Lan
     outlines: dict[str, list[str]] = {}
     for slot in slots:
         outlines.setdefault(slot.fate, []).append(_tick(slot.fate, (slot.at_ms - at_ms + DAY_MS) * _SCALE))
-    runs = [_run(job, at_ms) for job in jobs]
     overlaps = _overlaps(jobs, at_ms)
     counts = {fate: sum(slot.fate == fate for slot in slots) for fate in ("ran", "late", "missed", "due", "next")}
     words = (
@@ -94,7 +94,7 @@ def lane_of(slots: Sequence[Slot], jobs: Sequence[LatestJob], at_ms: int) -> Lan
         words += f", {overlaps} overlapping"
     return Lane(
         paths=[(fate, "".join(ticks)) for fate, ticks in sorted(outlines.items())],
-        runs="".join(runs),
+        runs=_runs(jobs, at_ms),
         is_band=not slots,
         overlaps=overlaps,
         label=words,
@@ -129,14 +129,21 @@ def _tick(fate: str, x: float) -> str:
     return f"M{x:.1f} 2v9"
 
 
-def _run(job: LatestJob, at_ms: int) -> str:
-    start_ms = job.started_ms or job.created_ms
-    end_ms = min(job.ended_ms or at_ms, at_ms)
-    if end_ms < at_ms - DAY_MS:
-        return ""
-    left = max(0.0, (start_ms - at_ms + DAY_MS) * _SCALE)
-    width = max(1.5, (end_ms - at_ms + DAY_MS) * _SCALE - left)
-    return f"M{left:.1f} 14h{width:.1f}v4h-{width:.1f}z"
+def _runs(jobs: Sequence[LatestJob], at_ms: int) -> str:
+    """The outline of all runs of the last day; those that touch on the picture are one."""
+    begin_ms = at_ms - DAY_MS
+    spans = sorted((job.started_ms or job.created_ms, min(job.ended_ms or at_ms, at_ms)) for job in jobs)
+    drawn: list[list[float]] = []
+    for start_ms, end_ms in spans:
+        if end_ms < begin_ms:
+            continue
+        left = max(0.0, (start_ms - begin_ms) * _SCALE)
+        right = max(left + _RUN_MIN, (end_ms - begin_ms) * _SCALE)
+        if drawn and left <= drawn[-1][1] + _RUN_GAP:
+            drawn[-1][1] = max(right, drawn[-1][1])
+        else:
+            drawn.append([left, right])
+    return "".join(f"M{left:.1f} 14h{right - left:.1f}v4h-{right - left:.1f}z" for left, right in drawn)
 
 
 def _overlaps(jobs: Sequence[LatestJob], at_ms: int) -> int:

@@ -10,13 +10,14 @@ from msgspec import Meta, Struct
 
 from jobsight.core.check import Expectation
 from jobsight.core.state import State
-from jobsight.transports.http.asking import Source, Viewing
+from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.lanes import DAY_MS, Lane, Slot, lane_of, slots_of
 from jobsight.transports.http.pages.schedule_words import schedule_words
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import query_of
+from jobsight.view.latest import LatestJob
 
-LANES: Final = 60
+LANES: Final = 40
 """Tasks of a page."""
 
 JOBS_READ: Final = 100
@@ -104,8 +105,9 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Schedule]:
     def finish(source: Source) -> Schedule:
         entries: list[Entry] = []
         wrong: list[Wrong] = []
+        latest = source.view.latest_of([one.task for one in page], JOBS_READ)
         for one in page:
-            entry, bad = _entry(source.view, one, wanted.at_ms)
+            entry, bad = _entry(one, latest[one.task], wanted.at_ms)
             entries.append(entry)
             wrong += bad
         dated = [entry for entry in entries if entry.next_ms is not None]
@@ -138,9 +140,8 @@ def _planned(state: State) -> list[Planned]:
     )
 
 
-def _entry(view: Viewing, one: Planned, at_ms: int) -> tuple[Entry, list[Wrong]]:
+def _entry(one: Planned, jobs: list[LatestJob], at_ms: int) -> tuple[Entry, list[Wrong]]:
     assert one.expected.schedule is not None
-    jobs = view.latest(one.task, JOBS_READ)
     slots = slots_of(one.expected, jobs, at_ms, one.since_ms, one.slot_ms or one.since_ms)
     oldest_ms = jobs[-1].created_ms if len(jobs) == JOBS_READ else 0
     known = [slot for slot in slots if slot.at_ms >= oldest_ms]

@@ -154,6 +154,7 @@ class Site:
         self._rendering = rendering
         self._kept: dict[tuple[object, ...], _Kept] = {}
         self._being_made: dict[tuple[object, ...], asyncio.Future[_Kept]] = {}
+        self._warming: asyncio.Future[None] | None = None
 
     def endpoint(self, page: Page) -> Endpoint:
         """The route of a page."""
@@ -190,7 +191,11 @@ class Site:
             kept_then, made_then = self._kept, self._being_made
             made_then[key] = making
             making.add_done_callback(lambda done: _keep(kept_then, made_then, key, done))
-        return await asyncio.shield(making)
+        made = await asyncio.shield(making)
+        if self._warming is None:
+            # Somebody looks at pages: the next one shall not wait for its template.
+            self._warming = asyncio.ensure_future(self._asking.ask(lambda source: self._rendering.warm()))
+        return made
 
     async def _make(self, page: Page, wanted: Wanted, chrome: Chrome, is_part: bool) -> _Kept:
         finish = page.look(self._ground, wanted)

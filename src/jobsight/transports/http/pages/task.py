@@ -29,11 +29,11 @@ from jobsight.view.latest import LatestJob
 JOBS_DRAWN: Final = 60
 JOBS_LISTED: Final = 15
 ALERTS_SHOWN: Final = 8
-FAILED_READ: Final = 200
+FAILED_READ: Final = 100
 """Failed jobs from which the errors are put together; the latest ones."""
 
 ERRORS_SHOWN: Final = 8
-SEARCH_S_MAX: Final = 0.01
+SEARCH_S_MAX: Final = 0.005
 _INDEX_BITS: Final = 20
 
 

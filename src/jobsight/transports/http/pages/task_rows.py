@@ -71,12 +71,13 @@ NO_PACE: Final = Pace(p50_ms=None, p95_ms=None, line=None)
 def task_rows(view: Viewing, found: Sequence[Glance], at_ms: int) -> list[TaskRow]:
     """The rows of some tasks, in the order of their health as their latest jobs tell it."""
     without = view.latest_without_task(STRIP_JOBS) if any(glance.task is None for glance in found) else {}
-    rows = [_row(view, glance, without.get(glance.queue, []), at_ms) for glance in found]
+    named = view.latest_of([glance.task for glance in found if glance.task is not None], STRIP_JOBS)
+    latest = [without.get(glance.queue, []) if glance.task is None else named[glance.task] for glance in found]
+    rows = [_row(view, glance, jobs, at_ms) for glance, jobs in zip(found, latest, strict=True)]
     return sorted(rows, key=lambda row: row.health)
 
 
-def _row(view: Viewing, glance: Glance, without: list[LatestJob], at_ms: int) -> TaskRow:
-    jobs = without if glance.task is None else view.latest(glance.task, STRIP_JOBS)
+def _row(view: Viewing, glance: Glance, jobs: list[LatestJob], at_ms: int) -> TaskRow:
     ends = [job.ended_ms for job in jobs if job.ended_ms is not None]
     return TaskRow(
         glance=glance,
