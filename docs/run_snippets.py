@@ -36,6 +36,7 @@ VARYING = (
     (re.compile(r"\bprocess \d+"), "process <number>"),
     (re.compile(r"[\d,]+ MB free"), "<free space>"),
     (re.compile(r"^(python|sqlite)( +\w+ +).*$", re.MULTILINE), r"\1\2<version>"),
+    (re.compile(r"\bsilence [a-z2-9]{10}\b"), "silence <id>"),
     (re.compile(r"\"throughput_per_s\": [\d.e-]+"), '"throughput_per_s": <rate>'),
 )
 

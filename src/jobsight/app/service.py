@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from jobsight.core.state import State
     from jobsight.engine.instruments import ObservedWriter
     from jobsight.notifiers.base import Notifier
-    from jobsight.transports.http.asking import Source
     from jobsight.transports.http.assembly import ServiceOptions
 
 SERVICE_FLUSH_MS: Final = 50
@@ -95,24 +94,6 @@ def _observed_writer(store: Store, wake: Callable[[], None], *, flush_ms: int, a
     return writer
 
 
-def _open_source(data: Path) -> Source:
-    """What one thread answers queries from, beside the writer."""
-    from jobsight.logs.folder import VIEW, open_log_reader
-    from jobsight.transports.http.asking import Source
-    from jobsight.view.queries import open_reader
-
-    reader, log = open_reader(data / VIEW), open_log_reader(data)
-
-    def close() -> None:
-        reader.close()
-        log.close()
-
-    def log_bytes() -> int:
-        return sum(path.stat().st_size for path in data.glob("log.db*"))
-
-    return Source(view=reader, log=log, log_bytes=log_bytes, close=close)
-
-
 async def _serve(
     settings: Settings,
     options: ServiceOptions,
@@ -126,6 +107,7 @@ async def _serve(
 ) -> None:
     import asyncio
 
+    from jobsight.app.in_folder import source_of
     from jobsight.app.links import link_key, links_under
     from jobsight.app.systemd import READY, Systemd
     from jobsight.app.telling import dispatcher_of, health_of, living_of, self_watch_of
@@ -162,7 +144,7 @@ async def _serve(
         ticker=duties_of(writer, store, kept, say, [self_watch_of(writer, data), health, systemd]),
         deliveries=living_of(dispatcher, channels, store.state, health, settings.deadman.url, systemd, say),
         telling=Telling(dispatcher=dispatcher, abouts=abouts_from(settings.channels, settings.notify)),
-        open_source=lambda: _open_source(data),
+        open_source=lambda: source_of(data),
         passwords=PasswordFiles(data / SECRETS),
         clock_ms=clock_ms,
         listening=listening,
@@ -183,6 +165,7 @@ def _record_settings(settings: Settings, channels: Mapping[str, Notifier], write
     events += [event for step in steps for event in step.events]
     if events:
         writer.record(events)
+        writer.flush()
 
 
 def _greet(settings: Settings, port: int, state: State, say: Say) -> None:

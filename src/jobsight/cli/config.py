@@ -8,14 +8,18 @@ from typing import Any
 
 import click
 
-from jobsight.cli.output import plain
+from jobsight.cli.desk import API, changing
+from jobsight.cli.options import data_option, json_option
+from jobsight.cli.output import plain, print_json
+from jobsight.cli.remote import server_options
 from jobsight.cli.settings_options import config_option, load_settings, service_options
+from jobsight.config.load import declared_tables
 from jobsight.config.show import lines_of
 
 
 @click.group("config", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Check and show the settings."""
+    """Check and show the settings, and apply what a file declares."""
 
 
 @command.command("validate")
@@ -36,4 +40,37 @@ def show(origin: bool, config: Path | None, **flags: Any) -> int:
     """Print every setting that holds, without secrets."""
     for line in lines_of(load_settings(config, flags), has_origin=origin):
         sys.stdout.write(plain(line) + "\n")
+    return 0
+
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+@command.command("apply")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@data_option
+@server_options
+@json_option
+def apply(file: Path, dry_run: bool, data: Path, server: str | None, token: str | None, as_json: bool) -> int:
+    """
+    Make the checks, routes and maintenance windows as FILE declares them, without a restart; what it declared before and
+    declares no more is removed. Its settings and channels are read at a start.
+    """
+    tables = declared_tables(file)
+    with changing(data, server, token, is_new=True) as desk:
+        answer = desk.call("PUT", f"{API}config{'?dry_run=1' if dry_run else ''}", tables)
+    if as_json:
+        print_json(answer)
+        return 0
+    for step in answer["steps"]:
+        name = "" if step["kind"] == step["name"] else f" {step['name']}"
+        sys.stdout.write(plain(f"{_SIGNS[step['verb']]} {step['kind']}{name}") + "\n")
+        sys.stdout.writelines(plain(f"    {line}") + "\n" for line in step["lines"])
+    count = len(answer["steps"])
+    changes = "1 change" if count == 1 else f"{count} changes"
+    verdict = (
+        "all is as it is declared" if not count else f"{changes} made" if answer["is_done"] else f"{changes} to make"
+    )
+    sys.stdout.write(verdict + "\n")
     return 0

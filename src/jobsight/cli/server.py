@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from jobsight.core.masking import mask
-from jobsight.errors import JobsightError, NoPermissionError, NotFoundError, UnreachableError, UsageError
+from jobsight.errors import ConflictError, JobsightError, NoPermissionError, NotFoundError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from httpx import Client
@@ -21,17 +23,20 @@ class Server:
     A service that answers.
 
     Args:
-        client: Knows its address.
+        client: Knows its address; closed when the command ends.
         name: What to call it in an error.
     """
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
         self._name = name
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.call_on_close(client.close)
 
-    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: object = None, *, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         """
-        One request to its API.
+        One request to its API, answered within `seconds`.
 
         Raises:
             UnreachableError: It does not answer.
@@ -42,7 +47,7 @@ class Server:
         from httpx import HTTPError
 
         try:
-            answer = self._client.request(method, path, json=body)
+            answer = self._client.request(method, path, json=body, timeout=seconds)
         except HTTPError as error:
             raise UnreachableError(f"{self._name} does not answer ({error})") from error
         if answer.is_success:
@@ -117,6 +122,7 @@ def _refusal(status: int, text: str) -> JobsightError:
         401: NoPermissionError,
         403: NoPermissionError,
         404: NotFoundError,
+        409: ConflictError,
     }
     return kinds.get(status, JobsightError)(text)
 

@@ -91,6 +91,29 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
     return Loaded(settings=settings, origins=origins)
 
 
+def declared_tables(file: Path) -> dict[str, Any]:
+    """
+    The tables of a file that declare something, as they are written, and sound; its settings are not looked at.
+
+    Raises:
+        ConfigError: The file cannot be read, or something is wrong with what it declares; every fault has a line.
+    """
+    faults: list[str] = []
+    tables: dict[str, Any] = {}
+    places = _Places(file)
+    for _ in _from_file(file, faults, tables, places):
+        pass
+    if not places.lines and faults:
+        raise ConfigError("\n".join(faults))
+    declared = {name: tables[name] for name in DECLARED if name in tables}
+    _, wrong = read_declared(declared, None)
+    found = [line for line in faults if any(f": {name}" in line for name in DECLARED)]
+    found += [f"{places.of(fault.path)}: {fault_text(fault)}" for fault in wrong]
+    if found:
+        raise ConfigError("\n".join(found))
+    return declared
+
+
 def find_file(named: Path | None, environment: Mapping[str, str], folders: list[Path]) -> Path | None:
     """
     The configuration file.

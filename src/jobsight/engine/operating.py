@@ -18,6 +18,7 @@ from jobsight.core.events import (
     MaintenanceSet,
     SilenceEnded,
     SilenceSet,
+    SlotPlanned,
 )
 from jobsight.core.outbox import Delivery, DeliveryState, NoticeKind
 from jobsight.core.routing import Matcher, matches
@@ -25,6 +26,7 @@ from jobsight.core.rules import ALERT_RULES
 from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, WINDOWS_MAX, Silence
 from jobsight.core.state import State
 from jobsight.engine.declaring import window_removed, window_set
+from jobsight.engine.findings import slot_plan
 from jobsight.errors import ConflictError, NotFoundError, UsageError
 from jobsight.protocol.declared import fault_text, read_window
 from jobsight.protocol.expectations import read_check, written_check
@@ -90,6 +92,9 @@ def describe_check(state: State, check: Check) -> dict[str, Any]:
     opened = [state.open_by_fingerprint.get(fingerprint_of(rule, check.task, None, "")) for rule in ALERT_RULES]
     alerts = [alert for alert in opened if alert is not None]
     firing = [check.task for alert in alerts if alert.state in (FIRING, ACKNOWLEDGED)]
+    slot_ms = check.slot_ms
+    if slot_ms is None and isinstance(planned := slot_plan(check), SlotPlanned):
+        slot_ms = planned.slot_ms
     known = sum(run.is_success and run.duration_ms is not None for run in check.ended)
     return {
         "task": check.task,
@@ -98,8 +103,8 @@ def describe_check(state: State, check: Check) -> dict[str, Any]:
         "author": check.author,
         "since_ms": check.since_ms,
         "check": written_check(check.expected),
-        "next_slot_ms": check.slot_ms,
-        "deadline_ms": None if check.slot_ms is None else start_deadline_ms(check, check.slot_ms),
+        "next_slot_ms": slot_ms,
+        "deadline_ms": None if slot_ms is None else start_deadline_ms(check, slot_ms),
         "last_start_ms": check.last_start_ms,
         "last_end_ms": check.last_end_ms,
         "last_success_ms": check.last_success_ms,

@@ -63,6 +63,10 @@ def read_declared(tables: Mapping[str, Any], channels: Sequence[str] | None) -> 
     checks = {name: _check(f"checks.{name}", one, faults) for name, one in _named(tables, "checks", faults)}
     routes = _routes("routes", tables.get("routes", {}), faults, channels, depth=1)
     windows = {name: _window(f"maintenance.{name}", one, faults) for name, one in _named(tables, "maintenance", faults)}
+    faults += [
+        ReadFault(path, "expected channels: this route, and those around it, name none")
+        for path in _silent("routes", routes, has_channels=False)
+    ]
     if _count(routes) > ROUTES_MAX:
         faults.append(ReadFault("routes", f"expected at most {ROUTES_MAX} routes"))
     return Declared(checks=checks, routes=routes, maintenance=windows), faults
@@ -264,3 +268,13 @@ def _flag(value: object) -> bool:
 
 def _count(routes: Sequence[Route]) -> int:
     return sum(1 + _count(route.routes) for route in routes)
+
+
+def _silent(path: str, routes: Sequence[Route], *, has_channels: bool) -> list[str]:
+    """The routes that may end an alert's way without telling anybody."""
+    found: list[str] = []
+    for route in routes:
+        has_some = has_channels or bool(route.channels)
+        found += [] if has_some else [f"{path}.{route.name}"]
+        found += _silent(f"{path}.{route.name}.routes", route.routes, has_channels=has_some)
+    return found

@@ -14,7 +14,6 @@ from jobsight.core.events import InternalEvent
 from jobsight.core.outbox import Delivery
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.operating import hand_at, matchers_from, matching
-from jobsight.engine.writer import Writer
 from jobsight.errors import ConflictError, NotFoundError
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.operator_answers import (
@@ -24,6 +23,7 @@ from jobsight.transports.http.operator_answers import (
     ManyHandsWish,
 )
 from jobsight.transports.http.parameters import AlertsParameters, moment_ms, read
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 from jobsight.transports.http.wishing import carry_out, refusing, wish_of
 from jobsight.view.answers import AlertDetail, AlertFilter
@@ -45,7 +45,7 @@ class AlertApi:
         clock_ms: Wall time, ms since the epoch, UTC.
     """
 
-    def __init__(self, writer: Writer, asking: Asking, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, writer: Recorder, asking: Asking, clock_ms: Callable[[], int]) -> None:
         self._writer = writer
         self._asking = asking
         self._clock_ms = clock_ms
@@ -84,8 +84,9 @@ class AlertApi:
     async def show(self, request: Request) -> Response:
         """One alert, with every try to tell of it."""
         alert_id = request.path_params["alert_id"]
-        known = self._writer.state.open_by_id.get(alert_id)
-        waiting = list(self._writer.state.outbox.values())
+        state = self._writer.state
+        known = state.open_by_id.get(alert_id) or state.open_by_fingerprint.get(alert_id)
+        waiting = list(state.outbox.values())
 
         def look(source: Source) -> tuple[Alert | None, list[Delivery]]:
             alert = source.view.find_alert(alert_id) if known is None else known
@@ -114,7 +115,8 @@ class AlertApi:
         """Acknowledge or resolve one alert."""
         wish = await wish_of(request, HandWish)
         alert_id, verb = request.path_params["alert_id"], request.url.path.rpartition("/")[2]
-        alert = self._writer.state.open_by_id.get(alert_id)
+        state = self._writer.state
+        alert = state.open_by_id.get(alert_id) or state.open_by_fingerprint.get(alert_id)
         with refusing():
             if alert is None:
                 raise await self._why_not_open(alert_id)
@@ -149,7 +151,7 @@ class AlertApi:
         return ConflictError(f"this alert is {found.state} already ({found.reason})")
 
 
-def many_answer(found: Sequence[Alert], writer: Writer, *, is_done: bool) -> ManyAnswer:
+def many_answer(found: Sequence[Alert], writer: Recorder, *, is_done: bool) -> ManyAnswer:
     """How many alerts match, and which."""
     ids = [alert.alert_id for alert in found[:IDS_SHOWN]]
     return ManyAnswer(count=len(found), ids=ids, is_done=is_done, as_of_seq=writer.state.applied_seq)

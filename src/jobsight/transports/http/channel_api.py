@@ -19,7 +19,6 @@ from jobsight.core.rules import CHANNEL_BROKEN
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.dispatcher import Dispatcher
 from jobsight.engine.operating import delivery_retried, new_id
-from jobsight.engine.writer import Writer
 from jobsight.errors import ConflictError, NotFoundError
 from jobsight.notifiers.abouts import About
 from jobsight.protocol.declared import written_routes
@@ -42,6 +41,7 @@ from jobsight.transports.http.parameters import (
     moment_ms,
     read,
 )
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 from jobsight.transports.http.wishing import carry_out, refusing, wish_of
 
@@ -72,7 +72,7 @@ class ChannelApi:
         clock_ms: Wall time, ms since the epoch, UTC.
     """
 
-    def __init__(self, writer: Writer, asking: Asking, telling: Telling, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, writer: Recorder, asking: Asking, telling: Telling, clock_ms: Callable[[], int]) -> None:
         self._writer = writer
         self._state = writer.state
         self._asking = asking

@@ -9,18 +9,18 @@ from starlette.responses import Response
 from jobsight.core.limits import NAME_CHARACTERS_MAX
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.operating import alerting_tasks, check_removed, check_set, describe_check, standing_of
-from jobsight.engine.writer import Writer
 from jobsight.errors import NotFoundError, UsageError
 from jobsight.transports.http.operator_answers import CheckWish
 from jobsight.transports.http.paging import name_of, text_of
 from jobsight.transports.http.parameters import ChecksParameters, read
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 from jobsight.transports.http.wishing import carry_out, refusing, wish_of
 
 PATH = "/api/v1/checks"
 
 
-def check_endpoints(writer: Writer) -> list[Endpoint]:
+def check_endpoints(writer: Recorder) -> list[Endpoint]:
     """The routes; `writer` takes the events, and its state knows the checks."""
     state = writer.state
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jobsight.engine.writer import Writer
 from jobsight.transports.http.alert_api import AlertApi
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.channel_api import ChannelApi, Telling
 from jobsight.transports.http.check_api import check_endpoints
 from jobsight.transports.http.record_api import RecordApi
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.silence_api import SilenceApi
 
 
-def operator_endpoints(writer: Writer, asking: Asking, telling: Telling, clock_ms: Callable[[], int]) -> list[Endpoint]:
+def operator_endpoints(
+    writer: Recorder, asking: Asking, telling: Telling, clock_ms: Callable[[], int]
+) -> list[Endpoint]:
     """
     The routes; also those that commands use on a folder that nobody holds.
 

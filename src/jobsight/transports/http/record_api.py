@@ -12,13 +12,13 @@ from starlette.responses import Response
 from jobsight.core.check import Origin
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.declaring import plan, window_of
-from jobsight.engine.writer import Writer
 from jobsight.errors import UsageError
 from jobsight.protocol.declared import fault_text, read_declared, written_routes, written_window
 from jobsight.protocol.expectations import written_check
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.operator_answers import DeclaredAnswer, DeclaredStep, DeclaredWish
 from jobsight.transports.http.parameters import AuditParameters, DeclareParameters, NoParameters, moment_ms, read
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 from jobsight.transports.http.wishing import carry_out, refusing, wish_of
 
@@ -39,7 +39,7 @@ class RecordApi:
         clock_ms: Wall time, ms since the epoch, UTC.
     """
 
-    def __init__(self, writer: Writer, asking: Asking, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, writer: Recorder, asking: Asking, clock_ms: Callable[[], int]) -> None:
         self._writer = writer
         self._asking = asking
         self._clock_ms = clock_ms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 from starlette.applications import Starlette
@@ -15,8 +15,8 @@ from starlette.routing import Route
 from jobsight.core.tokens import TokenScope
 from jobsight.protocol.refusals import Code, Refusal, refusal
 from jobsight.protocol.replies import error_body, text_of
-from jobsight.transports.http.access import Access, Caller
-from jobsight.transports.http.exchange import Headers, HttpRefusal
+from jobsight.transports.http.access import Caller
+from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
 from jobsight.transports.http.plain_page import refusal_page
 
 CALLER: Final = "jobsight.caller"
@@ -26,6 +26,18 @@ INVENTORY_PATH: Final = "/api/v1/inventory"
 """Under which an administrator sees what is served to whom."""
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Gate(Protocol):
+    """Says who may do what; see `access.Access`."""
+
+    def allow(self, caller: Caller, needed: TokenScope) -> None:
+        """Raises HttpRefusal (403) where the caller's scope is below the one that is needed."""
+        ...
+
+    def check_change(self, scope: Scope, headers: Headers, caller: Caller | None, path: str) -> None:
+        """Raises HttpRefusal (403) where a change comes from where it may not come from."""
+        ...
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -56,7 +68,7 @@ def inventory_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
     return endpoint
 
 
-def build_pages(endpoints: Sequence[Endpoint], access: Access) -> Starlette:
+def build_pages(endpoints: Sequence[Endpoint], access: Gate) -> Starlette:
     """The app behind the dispatcher: every route that is not a hot path."""
     routes = [
         Route(one.path, _guarded(one, one.handle, access), methods=[one.method])
@@ -87,7 +99,7 @@ def _described(one: Endpoint) -> dict[str, object]:
     return {"method": one.method, "path": one.path, "needs": needs, "is_changing": one.is_changing}
 
 
-def _guarded(endpoint: Endpoint, handle: Handler, access: Access) -> Handler:
+def _guarded(endpoint: Endpoint, handle: Handler, access: Gate) -> Handler:
     async def guarded(request: Request) -> Response:
         if endpoint.needs is not None:
             access.allow(caller_of(request), endpoint.needs)

@@ -24,13 +24,13 @@ from jobsight.engine.operating import (
     silence_found,
     silence_set,
 )
-from jobsight.engine.writer import Writer
 from jobsight.errors import UsageError
 from jobsight.protocol.declared import read_duration_ms, written_window
 from jobsight.protocol.matching import written_matchers
 from jobsight.transports.http.alert_api import IDS_SHOWN
 from jobsight.transports.http.operator_answers import SilenceAnswer, SilenceMade, SilenceWish, WindowWish
 from jobsight.transports.http.parameters import NoParameters, moment_ms, read
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 from jobsight.transports.http.wishing import carry_out, refusing, wish_of
 
@@ -47,7 +47,7 @@ class SilenceApi:
         clock_ms: Wall time, ms since the epoch, UTC.
     """
 
-    def __init__(self, writer: Writer, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, writer: Recorder, clock_ms: Callable[[], int]) -> None:
         self._writer = writer
         self._state = writer.state
         self._clock_ms = clock_ms

@@ -19,6 +19,7 @@ from jobsight.protocol.refusals import Code
 from jobsight.protocol.session import Outcome
 from jobsight.transports.http.bodies import json_body
 from jobsight.transports.http.exchange import STATUS, HttpRefusal
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
 
 
@@ -64,7 +65,7 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
     ]
 
 
-async def record(writer: Writer, events: list[InternalEvent]) -> None:
+async def record(writer: Recorder, events: list[InternalEvent]) -> None:
     """
     Store events of the monitor, and return once they hold.
 

@@ -10,10 +10,10 @@ import msgspec
 from starlette.requests import Request
 
 from jobsight.core.events import InternalEvent
-from jobsight.engine.writer import Writer
 from jobsight.errors import ConflictError, NotFoundError, UsageError
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.recorder import Recorder
 from jobsight.transports.http.token_api import record
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -56,7 +56,7 @@ def refusing() -> Iterator[None]:
         raise HttpRefusal(409, Code.PRECONDITION_FAILED, str(error)) from error
 
 
-async def carry_out(writer: Writer, events: Sequence[InternalEvent]) -> None:
+async def carry_out(writer: Recorder, events: Sequence[InternalEvent]) -> None:
     """Store events, and bring the view up to date, so that whoever has made them finds them in the next list."""
     if events:
         await record(writer, list(events))

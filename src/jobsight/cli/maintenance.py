@@ -1,0 +1,95 @@
+"""`jobsight maintenance`: silences with a schedule."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from jobsight.cli.desk import API, changing, looking
+from jobsight.cli.options import data_option, json_option
+from jobsight.cli.output import moment, plain, print_json, print_table
+from jobsight.cli.remote import server_options
+
+
+@click.group("maintenance", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Plan maintenance: whatever matches is told to nobody, each time."""
+
+
+@command.command("add")
+@click.argument("name")
+@click.option("--match", multiple=True, required=True, metavar="NAME=GLOB", help="What is silenced; may be repeated.")
+@click.option("--schedule", required=True, help="When it begins: five cron fields, @weekly, or `every 15m`.")
+@click.option("--for", "duration", required=True, metavar="TIME", help="How long it lasts: 30m, 2h.")
+@click.option("--tz", metavar="ZONE", help="IANA zone in which the schedule is read.  [default: UTC]")
+@click.option("--comment", default="", help="Why.")
+@data_option
+@server_options
+@json_option
+def add(
+    name: str,
+    match: tuple[str, ...],
+    data: Path,
+    server: str | None,
+    token: str | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Plan a maintenance window NAME, in the place of the one of this name."""
+    wish = {"match": list(match), **{key: one for key, one in given.items() if one is not None}}
+    with changing(data, server, token) as desk:
+        made = desk.call("PUT", f"{API}maintenance/{quote(name, safe='')}", wish)
+    if as_json:
+        print_json(made)
+    else:
+        sys.stdout.write(plain(f"{name} is {made['state']}; it begins {moment(made['starts_ms'])}") + "\n")
+    return 0
+
+
+@command.command("list")
+@data_option
+@server_options
+@json_option
+def index(data: Path, server: str | None, token: str | None, as_json: bool) -> int:
+    """List maintenance windows, and when each begins next."""
+    with looking(data, server, token) as desk:
+        found: list[dict[str, Any]] = desk.call("GET", f"{API}maintenance")["maintenance"]
+    if as_json:
+        for one in found:
+            print_json(one)
+        return 0
+    print_table(
+        ["NAME", "STATE", "MATCHES", "SCHEDULE", "FOR", "BEGINS", "ENDS", "BY", "COMMENT"],
+        [
+            [
+                one["name"],
+                one["state"],
+                " ".join(one["window"]["match"]),
+                f"{one['window']['schedule']} {one['window'].get('tz', 'UTC')}",
+                one["window"]["duration"],
+                moment(one["starts_ms"]),
+                moment(one["ends_ms"]),
+                one["author"],
+                one["window"].get("comment", ""),
+            ]
+            for one in found
+        ],
+        "no maintenance is planned; plan one: jobsight maintenance add NAME --match queue=db* --schedule '0 2 * * 0' --for 2h",
+    )
+    return 0
+
+
+@command.command("rm")
+@click.argument("name")
+@data_option
+@server_options
+def remove(name: str, data: Path, server: str | None, token: str | None) -> int:
+    """Take the maintenance window NAME back, and end the silence that it has made."""
+    with changing(data, server, token) as desk:
+        desk.call("DELETE", f"{API}maintenance/{quote(name, safe='')}")
+    sys.stdout.write(plain(f"removed {name}") + "\n")
+    return 0
