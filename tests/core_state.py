@@ -70,7 +70,7 @@ class Applier:
         return Batch(seq=seq, accept_ms=self.now_ms, sources=sources, events=events)
 
     def _plain_job(self, job: Any) -> dict[str, Any]:
-        plain = {name: getattr(job, name) for name in job.__struct_fields__}
+        plain = {name: getattr(job, name) for name in job.__slots__}
         plain["counters"] = (job.counters.task, job.counters.queue)
         plain["refs"] = [self.order_of[ref] for ref in job.refs]
         plain["alert_id"] = self._plain_alert_id(job.alert_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
@@ -88,7 +89,7 @@ def run(view: View, state: State, steps: Sequence[tuple[int, list[AnyReport]]], 
 
 def as_loaded(job: Job) -> Job:
     """A job as it comes back: of its last report only the digest is left."""
-    plain = msgspec.structs.replace(job, last_event=None, last_source=None, last_digest=last_digest(job))
+    plain = dataclasses.replace(job, last_event=None, last_source=None, last_digest=last_digest(job))
     plain.refs = job.refs[:]
     return plain
 

@@ -39,7 +39,6 @@ from jobsight.core.job import COMPLETED, FAILED, TERMINAL, Job, Kind, next_statu
 from jobsight.core.lifecycle import (
     UNKNOWN_ERROR,
     adopt,
-    count_completion,
     count_end,
     cut_text,
     end_ms,
@@ -50,10 +49,14 @@ from jobsight.core.lifecycle import (
     set_duration,
     stand,
 )
+from jobsight.core.rollup import count_duration, count_measures
 from jobsight.core.state import State
 
 RULES_VERSION: Final = 1
 """Grows when the same events would give another state than before; stands with every batch in the log."""
+
+_INDEX: Final = (1 << 20) - 1
+"""The bits of an event's place that are its index in its batch; the others are the batch's number."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -74,35 +77,44 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
     jobs, dirty, checks = state.jobs, state.changes.jobs, state.checks
     events, sources, at_ms = cast("list[AnyReport]", batch.events), batch.sources, batch.accept_ms
     stop = len(events) if stop is None else stop
-    place = batch.seq << 20
-    for index in range(start, stop):
-        event = events[index]
+    first, last = batch.seq << 20 | start, batch.seq << 20 | stop
+    if stop - start < len(events):
+        events, sources = events[start:stop], sources[start:stop]
+    for place, event, source in zip(range(first, last), events, sources, strict=True):
         job = jobs.get(event.job_id)
         if job is None:
             job = new_job(state, event, at_ms)
-        elif (job.last_event == event or job.last_digest) and _is_repeat(job, event, sources[index]):
-            _hear_again(state, job, event, applied, index, at_ms)
-            continue
+        else:
+            known = job.last_event
+            if known is None:
+                if job.last_digest and _is_repeat(job, event, source):
+                    _hear_again(state, job, event, applied, place & _INDEX, at_ms)
+                    continue
+            elif known.msg_id == event.msg_id and _is_repeat(job, event, source):
+                _hear_again(state, job, event, applied, place & _INDEX, at_ms)
+                continue
         if not job.is_dirty:
             job.is_dirty = True
             dirty.append(job)
         job.updated_ms = at_ms
-        job.refs.append(place | index)
+        job.refs.append(place)
         job.last_event = event
-        job.last_source = sources[index]
+        job.last_source = source
         # For speed alone: what this takes, `_on_update` would treat alike; a property test holds the two together.
         if (
             type(event) is StatusUpdate
-            and event.status == job.status
             and event.at is None
-            and event.task is None
+            and (event.task is None or event.task == job.task)
             and event.queue is None
             and event.host is None
             and event.labels is None
             and event.attempt is None
             and event.max_retries is None
             and event.message is None
+            and ((status := event.status) == job.status or not (checks or status in TERMINAL))
         ):
+            if status != job.status:
+                stand(state, job, status, at_ms)
             progress = event.progress
             if progress is not UNSET and progress is not None:
                 job.progress = progress
@@ -110,9 +122,9 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
                     job.progress_max = progress
                     job.moved_ms = at_ms
         elif checks:
-            _take_watched(state, job, event, applied, index, at_ms)
+            _take_watched(state, job, event, applied, place & _INDEX, at_ms)
         else:
-            _HANDLERS[type(event)](state, job, event, applied, index, at_ms)
+            _HANDLERS[type(event)](state, job, event, applied, place & _INDEX, at_ms)
     state.changes.events += stop - start
     state.applied_seq = batch.seq
     return applied
@@ -146,6 +158,8 @@ def _is_repeat(job: Job, event: AnyReport, source: str | None) -> bool:
     if event.msg_id is UNSET or event.msg_id is None:
         return False
     if job.last_event is not None:
+        if job.last_event != event:
+            return False
         # 25 equals 25.0, but they are written differently: only the text tells the same as the digest will tell later.
         return job.last_source == source and _encode(job.last_event) == _encode(event)
     return job.last_digest == digest(source, event)
@@ -210,17 +224,21 @@ def _on_completed(state: State, job: Job, event: JobCompleted, applied: Applied,
     if job.status != COMPLETED:
         stand(state, job, next_status(job.status, Kind.COMPLETED), at_ms)
     job.ended_ms = end_ms(state, at_ms)
-    duration_ms = event.duration_ms if event.duration_ms is not UNSET else None
+    duration_ms = event.duration_ms
     usage = event.resource_usage if event.resource_usage is not UNSET else None
-    if duration_ms is not None:
-        set_duration(state, job, duration_ms)
+    duration_us = None
+    if duration_ms is not None and duration_ms is not UNSET:
+        duration_us = set_duration(state, job, duration_ms)
     if usage is not None:
         job.resource_usage = usage
     note_end(job, event, at_ms, is_told_by_update=False)
     rollup = rollup_for(state, job, event.at, at_ms)
     if not is_same_end:
         count_end(rollup, COMPLETED)
-    count_completion(rollup, duration_ms, usage)
+    if duration_us is not None:
+        count_duration(rollup, duration_us)
+    if usage:
+        count_measures(rollup, usage)
     if state.open_by_id and (job.alert_id is not None or job.task in state.open_by_task):
         _close_alert(state, job, applied, at_ms)
 

@@ -7,9 +7,9 @@ from typing import Final
 from jobsight.core.events import AnyReport
 from jobsight.core.job import CANCELLED, COMPLETED, FAILED, NEW, RUNNING, TERMINAL, Job
 from jobsight.core.limits import OTHER, TEXT_BYTES_KEPT
-from jobsight.core.rollup import WIDTHS_S, Rollup, count_duration, count_measures
+from jobsight.core.rollup import WIDTHS_S, Rollup
 from jobsight.core.state import State
-from jobsight.core.statistics import PairCounters, duration_us, pair_for, status_word
+from jobsight.core.statistics import NAMED_STATUSES, PairCounters, duration_us, pair_for, status_word
 from jobsight.core.times import happened_ms
 
 _FINEST_MS: Final = WIDTHS_S[0] * 1000
@@ -26,15 +26,7 @@ def new_job(state: State, event: AnyReport, at_ms: int) -> Job:
     state.jobs_total += 1
     task, queue, job_id = event.task, event.queue, event.job_id
     pair = state.pairs.get((task, queue)) or pair_for(state.pairs, task, queue)
-    job = Job(
-        number=state.jobs_total,
-        job_id=job_id,
-        counters=pair,
-        task=task,
-        queue=queue,
-        created_ms=at_ms,
-        moved_ms=at_ms,
-    )
+    job = Job(state.jobs_total, job_id, pair, task, queue, created_ms=at_ms, moved_ms=at_ms)
     state.jobs[job_id] = job
     return job
 
@@ -48,30 +40,31 @@ def stand(state: State, job: Job, status: str, at_ms: int) -> None:
     if not pair.is_dirty:
         pair.is_dirty = True
         state.changes.pairs.append(pair)
-    for statuses in (state.counters.statuses, pair.statuses):
+    totals, own = state.counters.statuses, pair.statuses
+    # For speed alone: words with a meaning are counted by name, and what a pair has met, all jobs together have met.
+    if status in own and status in NAMED_STATUSES and (not old or old in NAMED_STATUSES):
+        own[status] += 1
+        totals[status] += 1
         if old:
-            statuses[old if old in statuses else OTHER] -= 1
-        if status in statuses:
-            statuses[status] += 1
-        else:
-            word = status_word(statuses, status)
-            statuses[word] = statuses.get(word, 0) + 1
-    if old == COMPLETED and job.duration_ms is not None:
-        set_duration(state, job, None)
+            own[old] -= 1
+            totals[old] -= 1
+    else:
+        _count_word(totals, old, status)
+        _count_word(own, old, status)
     job.status = status
     job.moved_ms = at_ms
-    if status == COMPLETED:  # the job shows how it stands; what went wrong on the way is in its history
-        job.error = None
-    if status in TERMINAL:
-        job.ended_ms = end_ms(state, at_ms)
-    else:
-        if job.ended_ms is not None:
-            job.ended_ms = job.end_at_ms = job.end_host = None
-            job.is_end_told_by_update = False
-            job.started_ms = None
-            job.progress_max = -1
-        if status == RUNNING and job.started_ms is None:
+    if job.ended_ms is not None:
+        if old == COMPLETED and job.duration_ms is not None:
+            set_duration(state, job, None)
+        if status not in TERMINAL:
+            _reopen(job)
+    if status == RUNNING:
+        if job.started_ms is None:
             job.started_ms = at_ms
+    elif status in TERMINAL:
+        job.ended_ms = end_ms(state, at_ms)
+        if status == COMPLETED:  # the job shows how it stands; what went wrong on the way is in its history
+            job.error = None
 
 
 def end_ms(state: State, at_ms: int) -> int:
@@ -79,16 +72,32 @@ def end_ms(state: State, at_ms: int) -> int:
     return max(at_ms, state.kept.latest_ms)
 
 
-def set_duration(state: State, job: Job, duration_ms: float | None) -> None:
-    """Replace the duration that a completed job contributes to the mean, in milliseconds; None takes it out."""
+def _count_word(statuses: dict[str, int], old: str, status: str) -> None:
+    """Count a job under another word; words without a meaning are counted together where there are too many."""
+    if old:
+        statuses[old if old in statuses else OTHER] -= 1
+    word = status_word(statuses, status)
+    statuses[word] = statuses.get(word, 0) + 1
+
+
+def _reopen(job: Job) -> None:
+    """It goes on after an end: nothing of that end counts any more."""
+    job.ended_ms = job.end_at_ms = job.end_host = None
+    job.is_end_told_by_update = False
+    job.started_ms = None
+    job.progress_max = -1
+
+
+def set_duration(state: State, job: Job, duration_ms: float | None) -> int:
+    """Replace the duration that a completed job contributes to the mean, in milliseconds; None takes it out. In microseconds."""
     totals, pair = state.counters, job.counters
-    old_ms = job.duration_ms
-    if old_ms is not None:
-        old_us = duration_us(old_ms)
+    if job.duration_ms is not None:
+        old_us = duration_us(job.duration_ms)
         totals.duration_sum_us -= old_us
         totals.duration_count -= 1
         pair.duration_sum_us -= old_us
         pair.duration_count -= 1
+    new_us = 0
     if duration_ms is not None:
         new_us = duration_us(duration_ms)
         totals.duration_sum_us += new_us
@@ -98,6 +107,7 @@ def set_duration(state: State, job: Job, duration_ms: float | None) -> None:
     job.duration_ms = duration_ms
     if not pair.is_dirty:
         _touch(state, pair)
+    return new_us
 
 
 def adopt(state: State, job: Job, event: AnyReport) -> None:
@@ -185,14 +195,6 @@ def note_end(job: Job, event: AnyReport, accept_ms: int, *, is_told_by_update: b
     job.end_at_ms = None if event.at is None else happened_ms(event.at, accept_ms)
     job.end_host = job.host
     job.is_end_told_by_update = is_told_by_update
-
-
-def count_completion(rollup: Rollup, duration_ms: float | None, usage: dict[str, int | float | None] | None) -> None:
-    """Add what a completion told of itself to its roll-up: its duration in ms, its resource usage."""
-    if duration_ms is not None:
-        count_duration(rollup, duration_us(duration_ms))
-    if usage:
-        count_measures(rollup, usage)
 
 
 def cut_text(text: str) -> str:

@@ -6,11 +6,10 @@ Roll-ups over time: ends as they happened, per task, with a mergeable histogram 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import Struct, field
-
-from jobsight.core.histogram import Histogram, bucket_of, merge
+from jobsight.core.histogram import Histogram, merge
 
 WIDTHS_S: Final = (10, 300, 3_600, 86_400)
 """Widths of the buckets in seconds; each divides the next."""
@@ -19,7 +18,8 @@ MEASURES_ROLLED_MAX: Final = 16
 """Different measures of `resource_usage` that one bucket sums; further names are kept with the job only."""
 
 
-class MeasureSum(Struct, gc=False, array_like=True):
+@dataclass(slots=True)
+class MeasureSum:
     """Count, sum and maximum of one measure of resource usage, in the measure's own unit."""
 
     count: int = 0
@@ -27,9 +27,10 @@ class MeasureSum(Struct, gc=False, array_like=True):
     max: float = 0.0
 
 
-class Rollup(Struct, gc=False, kw_only=True):
+@dataclass(slots=True, kw_only=True)
+class Rollup:
     """
-    What ended within one bucket of time.
+    What ended within one bucket of time. With slots as `Job`, for speed.
 
     Attributes:
         ends: Terminal status -> number of ends (a reopened job that ends again counts again).
@@ -62,7 +63,9 @@ def count_duration(rollup: Rollup, duration_us: int) -> None:
     if duration_us > rollup.duration_max_us:
         rollup.duration_max_us = duration_us
     durations = rollup.durations
-    bucket = bucket_of(duration_us)
+    # For speed alone: `bucket_of` without a call.
+    shift = duration_us.bit_length() - 7
+    bucket = (shift << 6) + (duration_us >> shift) if shift > 0 else duration_us
     if bucket in durations:
         durations[bucket] += 1
     else:

@@ -41,7 +41,7 @@ class _Content(Struct, array_like=True, gc=False):
     duration_sum_us: str
     duration_max_us: int
     durations: Histogram
-    measures: dict[str, MeasureSum]
+    measures: dict[str, tuple[int, float, float]]  # count, sum, maximum
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -57,7 +57,7 @@ def encode_rollup(rollup: Rollup) -> bytes:
             str(rollup.duration_sum_us),
             rollup.duration_max_us,
             rollup.durations,
-            rollup.measures,
+            {name: (one.count, one.sum, one.max) for name, one in rollup.measures.items()},
         )
     )
 
@@ -71,7 +71,7 @@ def decode_rollup(content: bytes) -> Rollup:
         duration_sum_us=int(stored.duration_sum_us),
         duration_max_us=stored.duration_max_us,
         durations=stored.durations,
-        measures=stored.measures,
+        measures={name: MeasureSum(*sums) for name, sums in stored.measures.items()},
     )
 
 
