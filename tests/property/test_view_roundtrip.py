@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET

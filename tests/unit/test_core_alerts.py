@@ -207,11 +207,11 @@ def test_a_number_that_is_written_differently_is_no_repeat(first: float, second:
 
 def forget_last_event(applier: Applier, job_id: str) -> None:
     """Keep of a job's last event what the view keeps of it."""
-    from jobsight.core.apply import digest
+    from jobsight.core.apply import digests
 
     job = applier.state.jobs[job_id]
     assert job.last_event is not None
-    job.last_digest = digest(job.last_source, job.last_event)
+    (job.last_digest,) = digests([job.last_source], [job.last_event])
     job.last_event = None
 
 

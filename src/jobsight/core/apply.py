@@ -6,9 +6,9 @@ The loop is the hot path: one dictionary look-up for the job, one for the handle
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
-from zlib import adler32, crc32
+from zlib import crc32
 
 import msgspec
 from msgspec import UNSET
@@ -58,7 +58,11 @@ RULES_VERSION: Final = 1
 _INDEX: Final = (1 << 20) - 1
 """The bits of an event's place that are its index in its batch; the others are the batch's number."""
 
+_MSG_ID: Final = (1 << 30) - 1
+"""The bits of a report's number that stand in its digest."""
+
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -> Applied:
@@ -77,29 +81,22 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
     jobs, dirty, checks = state.jobs, state.changes.jobs, state.checks
     events, sources, at_ms = cast("list[AnyReport]", batch.events), batch.sources, batch.accept_ms
     stop = len(events) if stop is None else stop
-    first, last = batch.seq << 20 | start, batch.seq << 20 | stop
-    if stop - start < len(events):
-        events, sources = events[start:stop], sources[start:stop]
-    for place, event, source in zip(range(first, last), events, sources, strict=True):
+    places = range(batch.seq << 20 | start, batch.seq << 20 | stop)
+    for place, event, source in zip(places, events[start:stop], sources[start:stop], strict=True):
         job = jobs.get(event.job_id)
         if job is None:
             job = new_job(state, event, at_ms)
-        else:
-            known = job.last_event
-            if known is None:
-                if job.last_digest and _is_repeat(job, event, source):
-                    _hear_again(state, job, event, applied, place & _INDEX, at_ms)
-                    continue
-            elif known.msg_id == event.msg_id and _is_repeat(job, event, source):
-                _hear_again(state, job, event, applied, place & _INDEX, at_ms)
-                continue
+        elif (job.last_digest if (known := job.last_event) is None else known.msg_id == event.msg_id) and _is_repeat(
+            job, event, source
+        ):
+            _hear_again(state, job, event, applied, place & _INDEX, at_ms)
+            continue
         if not job.is_dirty:
             job.is_dirty = True
             dirty.append(job)
         job.updated_ms = at_ms
         job.refs.append(place)
-        job.last_event = event
-        job.last_source = source
+        job.last_event, job.last_source = event, source
         # For speed alone: what this takes, `_on_update` would treat alike; a property test holds the two together.
         if (
             type(event) is StatusUpdate
@@ -119,12 +116,10 @@ def apply(state: State, batch: Batch, start: int = 0, stop: int | None = None) -
             if progress is not UNSET and progress is not None:
                 job.progress = progress
                 if progress > job.progress_max:
-                    job.progress_max = progress
-                    job.moved_ms = at_ms
-        elif checks:
-            _take_watched(state, job, event, applied, place & _INDEX, at_ms)
+                    job.progress_max, job.moved_ms = progress, at_ms
         else:
-            _HANDLERS[type(event)](state, job, event, applied, place & _INDEX, at_ms)
+            handle = _take_watched if checks else _HANDLERS[type(event)]
+            handle(state, job, event, applied, place & _INDEX, at_ms)
     state.changes.events += stop - start
     state.applied_seq = batch.seq
     return applied
@@ -142,15 +137,19 @@ def retry_limit(state: State, job: Job, event: JobFailed) -> int | None:
     return state.retries_max
 
 
-def digest(source: str | None, event: AnyReport) -> int:
+def digests(sources: list[str | None], events: Sequence[AnyReport]) -> list[int]:
     """
-    A 63-bit digest of a report and its sender, for telling a repetition after the report itself has left the memory; never 0.
+    A 63-bit digest of each report and its sender, for telling a repetition after the report itself has left the memory.
 
-    Two checksums that cost little: it is made for every job at every flush, and guards against accidents, not against malice
-    (a worker that forges one hides a report of its own).
+    A checksum that costs little and the number of the report: it is made for every job at every flush, and guards against
+    accidents, not against malice (a worker that forges one hides a report of its own). 0 for a report without a number,
+    which cannot be repeated; never 0 for another one.
     """
-    raw = _encode((source, event))
-    return crc32(raw) << 31 | adler32(raw) & 0x7FFFFFFF | 1
+    raw = _encode_lines(list(zip(sources, events, strict=True))).split(b"\n")
+    return [
+        0 if (msg_id := event.msg_id) is UNSET or msg_id is None else (checksum << 30 | msg_id & _MSG_ID) << 1 | 1
+        for checksum, event in zip(map(crc32, raw), events, strict=False)
+    ]
 
 
 def _is_repeat(job: Job, event: AnyReport, source: str | None) -> bool:
@@ -162,7 +161,7 @@ def _is_repeat(job: Job, event: AnyReport, source: str | None) -> bool:
             return False
         # 25 equals 25.0, but they are written differently: only the text tells the same as the digest will tell later.
         return job.last_source == source and _encode(job.last_event) == _encode(event)
-    return job.last_digest == digest(source, event)
+    return job.last_digest >> 1 & _MSG_ID == event.msg_id & _MSG_ID and [job.last_digest] == digests([source], [event])
 
 
 def _hear_again(state: State, job: Job, event: AnyReport, applied: Applied, index: int, at_ms: int) -> None:

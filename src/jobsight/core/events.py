@@ -31,7 +31,9 @@ Usage = Annotated[dict[str, Measure | None], Meta(max_length=limits.MEASURES_MAX
 Labels = Annotated[dict[str, str], Meta(max_length=limits.LABELS_MAX)]
 
 
-class Report(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, tag_field="type"):
+class Report(
+    Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"
+):
     """What every report may carry. `at` is the worker's own time: RFC 3339 or milliseconds since the epoch."""
 
     job_id: JobId

@@ -108,6 +108,7 @@ class Job:
         last_digest: Digest of the last event, once it was flushed; before that the event itself is kept.
         alert_id: The open alert on which its failure is counted.
         counters: The counters of its (task, queue).
+        is_dirty: It has changed since the last flush; `is_renamed`: its task or queue has.
     """
 
     number: int
@@ -143,6 +144,7 @@ class Job:
     alert_id: str | None = None
     is_dirty: bool = False
     is_stored: bool = False
+    is_renamed: bool = False
 
     @property
     def events(self) -> int:

@@ -129,7 +129,7 @@ def adopt(state: State, job: Job, event: AnyReport) -> None:
 def _change_pair(state: State, job: Job, task: str | None, queue: str | None) -> None:
     """Count a job under another (task, queue) from now on."""
     old, new = job.counters, pair_for(state.pairs, task, queue)
-    job.task, job.queue = task, queue
+    job.task, job.queue, job.is_renamed = task, queue, True
     if old is new:
         return
     if job.status != NEW:

@@ -113,7 +113,7 @@ def forget_changes(state: State) -> None:
     changes = state.changes
     state.changes = Changes()
     for job in changes.jobs:
-        job.is_dirty = False
+        job.is_dirty = job.is_renamed = False
         job.is_stored = True
         job.events_stored += len(job.refs)
         del job.refs[:]

@@ -136,23 +136,20 @@ def bodies_of(reports: list[AnyReport], retrying: Mapping[int, int], base: int, 
         base: Index in the batch of the first of these reports.
         payload: The lines of the reports: a number comes back as it was written there.
     """
-    limit_of = retrying.get
+    limit_of, word = retrying.get, _words.get
     numbers = WrittenNumbers(payload)
-    words = _words
-    bodies: list[str] = []
-    add = bodies.append
-    for index, report in enumerate(reports, base):
-        # For speed alone: the commonest reply without a call. `_status_updated` words it alike.
-        if type(report) is StatusUpdate and type(report.msg_id) is int and type(report.progress) is int:
-            job_id = report.job_id
-            quoted = _quoted(job_id) if '"' in job_id or "\\" in job_id else f'"{job_id}"'
-            add(
-                f'{{"type": "status_updated", "in_reply_to": {report.msg_id}, "job_id": {quoted}, '
-                f'"status": {words[report.status]}, "progress": {report.progress}}}'
-            )
-        else:
-            add(_TEMPLATES[type(report)](report, limit_of(index), numbers, index - base))
-    return bodies
+    # For speed alone: the commonest reply without a call. `_status_updated` words it alike.
+    return [
+        f'{{"type": "status_updated", "in_reply_to": {report.msg_id}, "job_id": "{job_id}", '
+        f'"status": {word(report.status) or _words[report.status]}, "progress": {report.progress}}}'
+        if type(report) is StatusUpdate
+        and type(report.progress) is int
+        and type(report.msg_id) is int
+        and '"' not in (job_id := report.job_id)
+        and "\\" not in job_id
+        else _TEMPLATES[type(report)](report, limit_of(index), numbers, index - base)
+        for index, report in enumerate(reports, base)
+    ]
 
 
 def error_body(why: Refusal) -> str:

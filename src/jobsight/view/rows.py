@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
-from msgspec import UNSET
 
-from jobsight.core.apply import digest
+from jobsight.core.apply import digests
+from jobsight.core.events import AnyReport
 from jobsight.core.job import Job
 from jobsight.core.statistics import PairCounters, pair_for
 from jobsight.view.history import pack
-from jobsight.view.words import Words
+from jobsight.view.words import Stored, Words
 
 Row = tuple[Any, ...]
 """The values of a job's row in the order of the statements below."""
 
-# A job that was never stored.
-INSERT_JOB: Final = """
-INSERT INTO jobs (
-    number, job_id, created_ms, status, task, queue, host, progress, progress_max, duration_ms, resource_usage, labels,
-    attempt, retries, max_retries, error, message, updated_after_ms, started_after_ms, moved_before_ms, ended_before_ms,
-    end_at_after_ms, end_host, is_end_told_by_update, events, last_digest, alert_id, history
-) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
-    ?25, ?26, ?27, ?28)
-"""
+# A job that was never stored; times are given as they are. The names of the columns are left out for speed alone: apsw reads
+# the whole statement again for each row.
+INSERT_JOB: Final = (
+    "INSERT INTO jobs VALUES(?1,?2,?3,?4,?27,?28,?5,?6,nullif(?7,?6),?8,?9,?10,?11,?12,?13,?14,?15,?16-?3,?17-?3,?16-?18,?16-?19,"
+    "?20-?3,?21,?22,?23,?24,?25,?26)"
+)
 
-# A stored job that has changed; the places of its new events follow the older ones.
-UPDATE_JOB: Final = """
-UPDATE jobs SET
-    status = ?4, task = ?5, queue = ?6, host = ?7, progress = ?8, progress_max = ?9, duration_ms = ?10,
-    resource_usage = ?11, labels = ?12, attempt = ?13, retries = ?14, max_retries = ?15, error = ?16, message = ?17,
-    updated_after_ms = ?18, started_after_ms = ?19, moved_before_ms = ?20, ended_before_ms = ?21, end_at_after_ms = ?22,
-    end_host = ?23, is_end_told_by_update = ?24, events = ?25, last_digest = ?26, alert_id = ?27,
-    history = CAST(history || ?28 AS BLOB)
-WHERE number = ?1
-"""
+# A stored job that has changed; the places of its new events follow the older ones. A column that
+# stands here has its index written, whether it has changed or not; so the task has a statement of its own.
+UPDATE_JOB: Final = (
+    "UPDATE jobs SET status=?4,host=?5,progress=?6,progress_max=nullif(?7,?6),duration_ms=?8,resource_usage=?9,labels=?10,"
+    "attempt=?11,retries=?12,max_retries=?13,error=?14,message=?15,updated_after_ms=?16-?3,started_after_ms=?17-?3,"
+    "moved_before_ms=?16-?18,ended_before_ms=?16-?19,end_at_after_ms=?20-?3,end_host=?21,is_end_told_by_update=?22,events=?23,"
+    "last_digest=?24,alert_id=?25,history=CAST(history||?26 AS BLOB) WHERE number=?1"
+)
+
+# A stored job under another task or queue.
+RENAME_JOB: Final = "UPDATE jobs SET task=?2,queue=?3 WHERE number=?1"
 
 # A job by its number, everything but its history.
 SELECT_JOB: Final = """
@@ -63,53 +61,79 @@ _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
-    """The rows of jobs; `words` may learn new ones."""
-    pieces = pack([job.refs for job in jobs])
-    return [_row(job, words, piece) for job, piece in zip(jobs, pieces, strict=True)]
+    """The rows of jobs for `UPDATE_JOB`; `words` may learn new ones."""
+    pieces, last_digests = pack([job.refs for job in jobs]), _digests(jobs)
+    try:
+        return _rows(jobs, words.numbers, pieces, last_digests)
+    except KeyError:
+        for job in jobs:
+            words.learn((job.status, job.task, job.queue, job.host, job.end_host))
+        return _rows(jobs, words.numbers, pieces, last_digests)
 
 
-def _row(job: Job, words: Words, piece: bytes) -> Row:
-    created_ms, updated_ms = job.created_ms, job.updated_ms
-    usage, labels = job.resource_usage, job.labels
-    started_ms, ended_ms, end_at_ms = job.started_ms, job.ended_ms, job.end_at_ms
-    return (
-        job.number,
-        job.job_id,
-        created_ms,
-        words[job.status],
-        words[job.task],
-        words[job.queue],
-        words[job.host],
-        job.progress,
-        None if job.progress_max == job.progress else job.progress_max,
-        job.duration_ms,
-        None if usage is None else _encode(usage).decode(),
-        None if labels is None else _encode(labels).decode(),
-        job.attempt,
-        job.retries,
-        job.max_retries,
-        job.error,
-        job.message,
-        updated_ms - created_ms,
-        None if started_ms is None else started_ms - created_ms,
-        updated_ms - job.moved_ms,
-        None if ended_ms is None else updated_ms - ended_ms,
-        None if end_at_ms is None else end_at_ms - created_ms,
-        words[job.end_host],
-        job.is_end_told_by_update,
-        job.events_stored + len(job.refs),
-        last_digest(job),
-        job.alert_id,
-        piece,
-    )
+def new_rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
+    """The rows of jobs for `INSERT_JOB`; `words` may learn new ones."""
+    words.learn([job.task for job in jobs])
+    words.learn([job.queue for job in jobs])
+    numbers = words.numbers
+    return [(*row, numbers[job.task], numbers[job.queue]) for job, row in zip(jobs, rows_of(jobs, words), strict=True)]
+
+
+def renamed_rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
+    """The rows of jobs for `RENAME_JOB`; `words` may learn new ones."""
+    for job in jobs:
+        words.learn((job.task, job.queue))
+    return [(job.number, words.numbers[job.task], words.numbers[job.queue]) for job in jobs]
+
+
+def _rows(
+    jobs: Sequence[Job], words: dict[str | None, Stored], pieces: list[bytes], last_digests: list[int]
+) -> list[Row]:
+    """The rows; KeyError where there is a word without a number."""
+    return [
+        (
+            job.number,
+            job.job_id,
+            job.created_ms,
+            words[job.status],
+            words[job.host],
+            job.progress,
+            job.progress_max,
+            job.duration_ms,
+            None if job.resource_usage is None else _encode(job.resource_usage).decode(),
+            None if job.labels is None else _encode(job.labels).decode(),
+            job.attempt,
+            job.retries,
+            job.max_retries,
+            job.error,
+            job.message,
+            job.updated_ms,
+            job.started_ms,
+            job.moved_ms,
+            job.ended_ms,
+            job.end_at_ms,
+            words[job.end_host],
+            job.is_end_told_by_update,
+            job.events_stored + len(job.refs),
+            last_digest,
+            job.alert_id,
+            piece,
+        )
+        for job, piece, last_digest in zip(jobs, pieces, last_digests, strict=True)
+    ]
+
+
+def _digests(jobs: Sequence[Job]) -> list[int]:
+    """The digest by which a repetition of each job's last report is known; 0 where that had no `msg_id`, so cannot be repeated."""
+    events = [job.last_event for job in jobs]
+    if None in events:
+        return [job.last_digest if job.last_event is None else last_digest(job) for job in jobs]
+    return digests([job.last_source for job in jobs], cast("list[AnyReport]", events))
 
 
 def last_digest(job: Job) -> int:
-    """The digest by which a repetition of the job's last report is known; 0 where that had no `msg_id`, so cannot be repeated."""
-    event = job.last_event
-    if event is None:
-        return job.last_digest
-    return 0 if event.msg_id is UNSET or event.msg_id is None else digest(job.last_source, event)
+    """The digest by which a repetition of one job's last report is known."""
+    return job.last_digest if job.last_event is None else digests([job.last_source], [job.last_event])[0]
 
 
 def job_of(row: Row, words: Words, pairs: dict[tuple[str | None, str | None], PairCounters]) -> Job:

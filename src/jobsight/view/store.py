@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,17 @@ from jobsight.view.migrations import migrate, refuse_newer, scripts
 from jobsight.view.ping_urls import load_ping_urls, write_ping_urls
 from jobsight.view.queries import Reader, open_reader
 from jobsight.view.rollups import RollupStore
-from jobsight.view.rows import INSERT_JOB, SELECT_ACTIVE_NUMBERS, SELECT_JOB, UPDATE_JOB, job_of, rows_of
+from jobsight.view.rows import (
+    INSERT_JOB,
+    RENAME_JOB,
+    SELECT_ACTIVE_NUMBERS,
+    SELECT_JOB,
+    UPDATE_JOB,
+    job_of,
+    new_rows_of,
+    renamed_rows_of,
+    rows_of,
+)
 from jobsight.view.sweep import Sweep
 from jobsight.view.tokens import load_tokens, write_tokens
 from jobsight.view.users import load_users, write_users
@@ -238,12 +249,13 @@ class View:
     def _write(self, state: State, checksum: bytes) -> None:
         """Everything of a flush, inside its transaction; the jobs in the order of their rows."""
         changes, write = state.changes, self.connection.executemany
-        jobs = sorted(changes.jobs, key=lambda job: job.number)
-        self._move_history([job for job in jobs if job.is_stored])
+        jobs = sorted(changes.jobs, key=attrgetter("number"))
+        stored, new = [job for job in jobs if job.is_stored], [job for job in jobs if not job.is_stored]
+        self._move_history(stored)
         words = self._words
-        write(UPDATE_JOB, rows_of([job for job in jobs if job.is_stored], words))
-        new = [job for job in jobs if not job.is_stored]
-        write(INSERT_JOB, rows_of(new, words))
+        write(UPDATE_JOB, rows_of(stored, words))
+        write(RENAME_JOB, renamed_rows_of([job for job in stored if job.is_renamed], words))
+        write(INSERT_JOB, new_rows_of(new, words))
         self._index.write(new)
         words.write_new(self.connection)
         write(REPLACE_PAIR, [self._pair_row(pair) for pair in changes.pairs])

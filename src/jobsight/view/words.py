@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 import apsw
@@ -25,26 +26,38 @@ Stored = int | str | None
 """A name as it stands in a row: a word's number, the text itself, or nothing."""
 
 
-class Words(dict[str | None, Stored]):
-    """Name -> as it is stored. A name that is asked for the first time gets the next number."""
+class Words:
+    """
+    Names and the numbers that stand for them in rows.
+
+    Attributes:
+        numbers: Name -> as it is stored, of the names that were met; a plain dictionary, for speed alone.
+        texts: Number -> name.
+        new: What was met since the last commit.
+    """
 
     def __init__(self, connection: apsw.Connection) -> None:
-        super().__init__()
         rows = cast("list[tuple[int, str]]", connection.execute(SELECT_WORDS).fetchall())
         self.texts: dict[int, str] = dict(rows)
         self.new: list[tuple[int, str]] = []
-        self.update({word: number for number, word in rows})
-        self[None] = None
+        self.numbers: dict[str | None, Stored] = {word: number for number, word in rows}
+        self.numbers[None] = None
+        self._unnumbered: list[str] = []
         self._next = max(self.texts, default=0) + 1
 
-    def __missing__(self, name: str | None) -> Stored:
-        if name is None or self._next > WORDS_MAX:
-            return name
-        number = self[name] = self._next
-        self._next += 1
-        self.texts[number] = name
-        self.new.append((number, name))
-        return number
+    def learn(self, names: Iterable[str | None]) -> None:
+        """Give new names the next numbers; where there are too many, one stands for itself, and is forgotten at the next commit."""
+        for name in names:
+            if name is None or name in self.numbers:
+                continue
+            if self._next > WORDS_MAX:
+                self.numbers[name] = name
+                self._unnumbered.append(name)
+                continue
+            self.numbers[name] = self._next
+            self.texts[self._next] = name
+            self.new.append((self._next, name))
+            self._next += 1
 
     def text(self, stored: Stored) -> str | None:
         """The name that a row holds."""
@@ -58,6 +71,9 @@ class Words(dict[str | None, Stored]):
     def keep_new(self) -> None:
         """The transaction was committed."""
         self.new.clear()
+        for name in self._unnumbered:
+            del self.numbers[name]
+        self._unnumbered.clear()
 
 
 class KnownWords:
