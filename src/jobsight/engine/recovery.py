@@ -15,7 +15,7 @@ from jobsight.errors import DamagedViewError, DataError
 from jobsight.logs.base import BatchKind, Log, Record
 from jobsight.protocol.codec import Codec
 
-REPLAY_FLUSH_EVENTS: Final = 20_000
+REPLAY_FLUSH_EVENTS: Final = 100_000
 """Replayed events between two flushes of the view."""
 
 _decode_internal: Final = msgspec.json.Decoder(InternalEvent).decode_lines

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import apsw
 import msgspec
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct
 
 from jobsight.core.alert import RULE_JOB_FAILED, Alert
 from jobsight.core.audit import AuditEntry
@@ -93,6 +93,13 @@ COLUMNS: Final = 17
 """Fields of an alert with a column of their own; the first ones of its struct. The others are in its detail."""
 
 _DETAILS: Final = Alert.__struct_fields__[COLUMNS:-1]
+_DETAILS_ASKED: Final = frozenset({"severity", "text", "comment"})
+"""What queries read of a detail; it is always there. The others are left out where they say nothing."""
+
+_UNSAID: Final = [
+    None if field.name in _DETAILS_ASKED else field.default_factory() if field.default is NODEFAULT else field.default
+    for field in msgspec.structs.fields(Alert)[COLUMNS:-1]
+]
 # Tables keep the order in which they were filled: who is told first is decided by it, after a start as before.
 _encode: Final = msgspec.json.Encoder().encode
 _decode_check: Final = msgspec.json.Decoder(Check).decode
@@ -116,7 +123,8 @@ _decode_watch: Final = msgspec.json.Decoder(_Watch).decode
 def alert_row(alert: Alert) -> tuple[Any, ...]:
     """The values of an alert for `UPSERT_ALERT`."""
     values = msgspec.structs.astuple(alert)
-    detail = dict(zip(_DETAILS, values[COLUMNS:-1], strict=True))
+    told = zip(_DETAILS, values[COLUMNS:-1], _UNSAID, strict=True)
+    detail = {name: value for name, value, unsaid in told if value != unsaid}
     return (*values[:COLUMNS], _encode(detail).decode())
 
 
