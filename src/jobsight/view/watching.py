@@ -93,13 +93,11 @@ COLUMNS: Final = 17
 """Fields of an alert with a column of their own; the first ones of its struct. The others are in its detail."""
 
 _DETAILS: Final = Alert.__struct_fields__[COLUMNS:-1]
-_DETAILS_ASKED: Final = frozenset({"severity", "text", "comment"})
-"""What queries read of a detail; it is always there. The others are left out where they say nothing."""
-
 _UNSAID: Final = [
-    None if field.name in _DETAILS_ASKED else field.default_factory() if field.default is NODEFAULT else field.default
+    field.default_factory() if field.default is NODEFAULT else field.default
     for field in msgspec.structs.fields(Alert)[COLUMNS:-1]
 ]
+"""What a detail leaves out: values that say nothing."""
 # Tables keep the order in which they were filled: who is told first is decided by it, after a start as before.
 _encode: Final = msgspec.json.Encoder().encode
 _decode_check: Final = msgspec.json.Decoder(Check).decode
