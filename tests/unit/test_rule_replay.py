@@ -8,7 +8,7 @@ from watched_state import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, START_MS, Watch
 from jobsight.core.check import Expectation, Origin
 from jobsight.core.events import AlertAcknowledged, CheckSet, JobCompleted, JobFailed, StatusUpdate
 from jobsight.core.routing import Matcher, Route
-from jobsight.engine.replay import PAGING, Page, Replay, Rules, Seed, page_of, raised_of
+from jobsight.engine.replay import PAGING, Page, Replay, Rules, Seed, has_fired, page_of, raised_of
 from jobsight.engine.replay_report import ReplayReport, away_in, compare, replay
 
 
@@ -30,7 +30,7 @@ def moments(pages: list[Page]) -> list[tuple[int, str, str]]:
 def report(watch: WatchedState, rules: Rules, *, wanted_ms: int = START_MS) -> ReplayReport:
     """The comparison with what was told."""
     told = [page_of(one) for one in watch.state.outbox.values() if one.kind in PAGING]
-    alerts = {alert.alert_id: raised_of(alert) for alert in watch.raised}
+    alerts = {alert.alert_id: raised_of(alert) for alert in watch.raised if has_fired(alert)}
     return compare(
         recorded(watch, rules), wanted_ms=wanted_ms, began_ms=START_MS, alerts=list(alerts.values()), pages=told
     )

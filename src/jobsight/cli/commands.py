@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "job": "jobsight.cli.job",
     "explain": "jobsight.cli.explain",
     "why-not": "jobsight.cli.why_not",
+    "replay": "jobsight.cli.replay",
     "doctor": "jobsight.cli.doctor",
     "backup": "jobsight.cli.backup",
     "restore": "jobsight.cli.restore",

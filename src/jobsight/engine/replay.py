@@ -14,10 +14,11 @@ from typing import Final, cast
 import msgspec
 from msgspec import Struct
 
-from jobsight.core.alert import Alert
+from jobsight.core.alert import PENDING, Alert
 from jobsight.core.apply import apply, apply_internal
 from jobsight.core.audit import CLOCK
 from jobsight.core.check import Expectation, Origin
+from jobsight.core.decision import Reason
 from jobsight.core.events import (
     AlertAcknowledged,
     AlertResolved,
@@ -173,8 +174,9 @@ class Replay:
                 return
 
     def alerts(self) -> list[Raised]:
-        """Every alert that was opened, the oldest first."""
-        return [raised_of(alert) for alert in sorted(self._alerts.values(), key=lambda one: one.opened_ms)]
+        """Every alert that came to fire, the oldest first."""
+        fired = [alert for alert in self._alerts.values() if has_fired(alert)]
+        return [raised_of(alert) for alert in sorted(fired, key=lambda one: one.opened_ms)]
 
     def _begin(self, seed: Seed) -> None:
         rules = self._rules
@@ -288,6 +290,13 @@ def page_of(delivery: Delivery) -> Page:
         subject=notice.task or notice.queue or "(none)",
         title=notice.title,
     )
+
+
+def has_fired(alert: Alert) -> bool:
+    """Whether an alert ever came to fire; one that stayed below its threshold did not."""
+    if not alert.decisions:
+        return alert.state != PENDING
+    return any(one.reason not in (Reason.BELOW_THRESHOLD, Reason.RECOVERED_UNTOLD) for one in alert.decisions)
 
 
 def raised_of(alert: Alert) -> Raised:

@@ -50,6 +50,7 @@ class ReplayReport(Struct, frozen=True, kw_only=True):
         events: That were replayed, those before `wanted_ms` among them: the state has to be known.
         forgotten_jobs: Ended jobs that were forgotten on the way; a late report of one would count as a new job.
         lines: Every rule and subject with alerts or pages, the largest difference first.
+        channels: Those on record now; without any, nobody could be called then.
         new_pages: Pages that nobody got then; `gone_pages`: pages that nobody would get now. At most `EXAMPLES_MAX` each.
     """
 
@@ -59,6 +60,7 @@ class ReplayReport(Struct, frozen=True, kw_only=True):
     left_out_ms: int
     events: int
     forgotten_jobs: int
+    channels: list[str]
     alerts_then: int
     alerts_now: int
     pages_then: int
@@ -135,7 +137,13 @@ def _is_over(away: Away, batch: Batch, before_ms: int | None) -> bool:
 
 
 def compare(
-    found: Replay, *, wanted_ms: int, began_ms: int, alerts: Sequence[Raised], pages: Sequence[Page]
+    found: Replay,
+    *,
+    wanted_ms: int,
+    began_ms: int,
+    alerts: Sequence[Raised],
+    pages: Sequence[Page],
+    channels: Sequence[str] = (),
 ) -> ReplayReport:
     """
     What a replay found, beside what was told.
@@ -143,7 +151,7 @@ def compare(
     Args:
         found: The replay.
         wanted_ms: From when on is compared, ms UTC. `began_ms`: when the log begins.
-        alerts, pages: What is on record from then on.
+        alerts, pages: What is on record from then on; `channels`: those that there are.
     """
     alerts_now = [one for one in found.alerts() if one.opened_ms >= wanted_ms and one.rule != CHANNEL_BROKEN]
     pages_now = [one for one in found.pages if one.at_ms >= wanted_ms and one.rule != CHANNEL_BROKEN]
@@ -172,6 +180,7 @@ def compare(
         left_out_ms=max(0, began_ms - wanted_ms),
         events=found.events,
         forgotten_jobs=found.forgotten,
+        channels=list(channels),
         alerts_then=len(alerts_then),
         alerts_now=len(alerts_now),
         pages_then=len(pages_then),

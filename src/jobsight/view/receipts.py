@@ -28,6 +28,16 @@ SELECT alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, firs
 FROM alerts WHERE task = ? AND state = 'resolved' ORDER BY number DESC LIMIT 1
 """
 
+# Every episode since a moment.
+SELECT_ALERTS_SINCE: Final = """
+SELECT alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error, first_job_id,
+    last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail
+FROM alerts WHERE opened_ms >= ? ORDER BY number
+"""
+
+# Every notification since a moment.
+SELECT_DELIVERIES_SINCE: Final = "SELECT content FROM deliveries WHERE created_ms >= ? ORDER BY number"
+
 # The node's retry limit.
 SELECT_RETRIES_MAX: Final = "SELECT retries_max FROM applied"
 
@@ -60,6 +70,17 @@ class ReceiptQueries:
     def last_resolved(self, task: str) -> Alert | None:
         """The latest alert of a task that is over; None without any."""
         return self._alert(SELECT_LAST_RESOLVED, task)
+
+    def alerts_since(self, from_ms: int) -> list[Alert]:
+        """Every alert that was opened since a moment (ms UTC), the oldest first."""
+        with self._moment():
+            return [alert_of(tuple(row)) for row in self._connection.execute(SELECT_ALERTS_SINCE, (from_ms,))]
+
+    def deliveries_since(self, from_ms: int) -> list[Delivery]:
+        """Every notification that was decided on since a moment (ms UTC), in its order."""
+        with self._moment():
+            rows = self._connection.execute(SELECT_DELIVERIES_SINCE, (from_ms,))
+            return [decode_delivery(content) for (content,) in rows]
 
     def deliveries_of(self, keys: Sequence[str], from_ms: int, to_ms: int) -> list[Delivery]:
         """What was told under some dedup keys between two moments (ms UTC), in its order."""
