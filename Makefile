@@ -23,7 +23,7 @@ endif
 FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
 	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
 
-.PHONY: help setup pages screenshots run node demo test check static simulate bench bench-long lock clean start-again
+.PHONY: help setup pages screenshots run node demo test check static simulate fuzz bench bench-long lock clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,9 @@ static: $(STAMP)
 
 simulate: $(STAMP) ## Let the whole monitor live on a machine that fails, seed after seed (one of them: make simulate ARGS="--seed 7")
 	@PYTHONPATH=tests:. exec $(BIN)/python -m simulation.run $(ARGS)
+
+fuzz: $(STAMP) ## Say a million damaged messages to the monitor, each answer held against the specification
+	@PYTHONPATH=tests:. exec $(BIN)/python -m fuzz.run $(ARGS)
 
 bench-long: $(STAMP) ## Measure the cost against up to ten million jobs held; takes about half an hour
 	@$(BIN)/python -m bench growth --reports 10000000 $(ARGS)

@@ -2,8 +2,8 @@
 A small second model of the specification, written from its text and not from the code.
 
 It keeps whole histories as plain objects, computes with exact fractions, and is as slow as it likes. It knows the six
-event kinds, the retry rule, repeats, late and reopened jobs, and the figures of a plain `get_stats`. It does not know
-errors, framing, checks and hosts.
+event kinds, the retry rule, repeats, late and reopened jobs, and the figures of a plain `get_stats`. Lines, addresses and
+errors are in `fuzz/oracle.py`, which stands on it; checks are in neither.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class ModelJob:
         self.attempt: int | None = None
         self.task: str | None = None
         self.queue: str | None = None
+        self.host: str | None = None
+        self.end_host: str | None = None
         self.progress: Any = None
         self.ended_ms: int | None = None
         self.last_said: str | None = None
@@ -55,7 +57,7 @@ class Model:
             return reply
         job.last_said = said
         if not self._is_late(job, body):
-            for name in ("attempt", "task", "queue"):
+            for name in ("attempt", "task", "queue", "host"):
                 if body.get(name) is not None:
                     setattr(job, name, body[name])
             getattr(self, f"_on_{body['type']}")(job, body)
@@ -119,20 +121,22 @@ class Model:
     # ----------------------------------------------------------------------------------------------------- what is kept
 
     def _is_late(self, job: ModelJob, body: Body) -> bool:
-        """Its own time lies before the end that the job has told; a higher attempt is never late."""
+        """Its own time lies before the end that the job has told from the same host; a higher attempt is never late."""
         if body.get("at") is None or job.status not in ENDS or job.ended_ms is None:
             return False
         if job.attempt is not None and body.get("attempt") is not None and body["attempt"] > job.attempt:
             return False
-        return bool(body["at"] < job.ended_ms)
+        hosts = {host for host in (body.get("host") or job.host, job.end_host) if host is not None}
+        return len(hosts) < 2 and bool(body["at"] < job.ended_ms)
 
     def _stand(self, job: ModelJob, status: str, body: Body | None) -> None:
         if job.status == "completed" and status != "completed":
             job.duration = None
         job.status = status
-        job.ended_ms = None
+        job.ended_ms = job.end_host = None
         if status in ENDS and body is not None:
             job.ended_ms = self.now_ms if body.get("at") is None else body["at"]
+            job.end_host = job.host
 
     def _on_update_status(self, job: ModelJob, body: Body) -> None:
         if body.get("progress") is not None:
@@ -145,7 +149,8 @@ class Model:
     def _on_job_completed(self, job: ModelJob, body: Body) -> None:
         self._stand(job, "completed", body)
         if body.get("duration_ms") is not None:
-            job.duration = Fraction(Decimal(repr(body["duration_ms"])))
+            exact = Fraction(Decimal(repr(body["duration_ms"])))
+            job.duration = Fraction(round(exact * 1000), 1000)  # durations count to the microsecond
         self._close_alerts(body["job_id"], job)
 
     def _on_job_failed(self, job: ModelJob, body: Body) -> None:

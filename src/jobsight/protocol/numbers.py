@@ -18,18 +18,20 @@ _format: Final = msgspec.json.format
 
 
 class _Written(Struct, gc=False):
+    # A name may come twice with values of different kinds; the last one counts, so only that one is looked into.
     progress: Raw = Raw(b"null")
     duration_ms: Raw = Raw(b"null")
-    resource_usage: dict[str, Raw] | None = None
+    resource_usage: Raw = Raw(b"{}")
 
 
 class _Line(_Written, gc=False):
-    body: _Written | UnsetType = UNSET
-    type: Raw | UnsetType = UNSET
+    body: Raw | UnsetType = UNSET
+    type: Raw = Raw(b"null")
 
 
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
-_decode_bare: Final = msgspec.json.Decoder(_Written).decode
+_decode_body: Final = msgspec.json.Decoder(_Written).decode
+_decode_usage: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class WrittenNumbers:
@@ -63,7 +65,7 @@ class WrittenNumbers:
         has_float = b"." in text or b"e-" in text
         if is_as_we_write_it or not has_float:
             return _format(text, indent=0).decode()
-        raw = self._written(index).resource_usage or {}
+        raw = _decode_usage(self._written(index).resource_usage)
         numbers = ", ".join([f"{_encode(key).decode()}: {bytes(number).decode()}" for key, number in raw.items()])
         return f"{{{numbers}}}"
 
@@ -83,10 +85,8 @@ class WrittenNumbers:
         if self._lines is None:
             self._lines = self._payload.split(b"\n")
         line = self._lines[index]
-        try:
-            found = _decode_line(line)
-        except msgspec.ValidationError:  # a bare body with an ignored field that is called `body`
-            return _decode_bare(line)
+        found = _decode_line(line)
         # What has a `type` itself is no envelope, whatever its `body` is.
-        is_bare = found.type is not UNSET and bytes(found.type).startswith(b'"')
-        return found if is_bare or found.body is UNSET else found.body
+        if found.body is UNSET or bytes(found.type).startswith(b'"'):
+            return found
+        return _decode_body(found.body)

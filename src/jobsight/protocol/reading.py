@@ -76,9 +76,10 @@ def read_line(line: bytes) -> Read:
     if line.count(b"[") + line.count(b"{") > NESTING_MAX and nesting_of(line).deepest > NESTING_MAX:
         return _malformed(f"line: expected at most {NESTING_MAX} levels of nesting")
     try:
-        message = json.loads(text, parse_constant=_no_constant)
-        if "\\u" in text:
-            json.dumps(message, ensure_ascii=False).encode()
+        has_escapes = "\\u" in text
+        message = json.loads(
+            text, parse_constant=_no_constant, object_pairs_hook=_whole_characters if has_escapes else None
+        )
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return _malformed(f"line: expected one JSON object, got more from position {error.pos} on")
@@ -90,6 +91,12 @@ def read_line(line: bytes) -> Read:
     if not isinstance(message, dict):
         return _malformed(f"line: expected a JSON object, got {shown(message)}")
     return _read_message(message)
+
+
+def _whole_characters(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no character is halved; also not in a value that a later one of the same name replaces."""
+    json.dumps(pairs, ensure_ascii=False).encode()
+    return dict(pairs)
 
 
 def _no_constant(name: str) -> NoReturn:
