@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from watched_state import HOUR_MS, MINUTE_MS, SECOND_MS, WatchedState
 
-from jobsight.core.events import InternalEvent
+from jobsight.core.events import InternalEvent, StatusUpdate
 from jobsight.engine.health import OUTBOX_MS, ROOM_BYTES, STUCK_MS, TICK_MS, Health, Vitals
 from jobsight.engine.self_watch import EVERY_MS, MEBIBYTE, OVER_AFTER_MS, Room, SelfWatch, is_low
 from jobsight.engine.ticker import Ticker
@@ -135,6 +135,27 @@ def test_refused_reports_are_told_with_their_number_until_none_is_refused() -> N
     assert 3 == count
     assert f"31 reports were refused since {when}: the store is full" == last
     assert (["self.ingest_dropped"], []) == (still, one.open())
+
+
+def test_too_many_tasks_are_told_once_and_over_when_more_are_allowed() -> None:
+    """Once somebody's task has lost its name; with what is most likely wrong."""
+    watched = Watched()
+    watched.step()
+    state = watched.watch.state
+    state.tasks_max = 1
+    watched.watch.report(StatusUpdate(job_id="a", status="running", task="one"))
+    watched.step()
+    before = watched.open()
+    for number in range(3):
+        watched.watch.report(StatusUpdate(job_id=f"b{number}", status="running", task=f"run-{number}"))
+        watched.step()
+    during, told = watched.open(), [alert.text for alert in state.open_by_id.values()]
+    state.tasks_max = 10
+    watched.step()
+
+    assert ([], ["self.tasks_folded"], []) == (before, during, watched.open())
+    assert "there are 1 names of tasks already" in told[0]
+    assert "does a worker put an id or a time into its task's name?" in told[0]
 
 
 def test_a_start_ends_what_an_earlier_process_has_left_open() -> None:

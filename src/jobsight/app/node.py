@@ -48,9 +48,8 @@ def run_node(
     with open_store(data, complain, init_new=init_new, accept_loss=accept_loss) as store:
         writer = writer_of(store, waker.wake if store.is_durable else None, kind=Writer)
         if store.state.retries_max != retries_max:
-            writer.record(
-                [SettingsChanged(max_retries=retries_max, silence_ms=store.state.silence_ms, author="config")]
-            )
+            kept_settings = {"silence_ms": store.state.silence_ms, "tasks_max": store.state.tasks_max}
+            writer.record([SettingsChanged(max_retries=retries_max, **kept_settings, author="config")])
         duties = duties_of(writer, store, kept or KeepTimes(), complain)
         node = StdioNode(writer, Session(form, complain), waker, complain, ticker=duties)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -159,8 +159,12 @@ def _record_settings(settings: Settings, channels: Mapping[str, Notifier], write
     """What `apply` reads of the settings becomes events, where it differs from what the log says."""
     state, jobs = writer.state, settings.jobs
     events: list[InternalEvent] = []
-    if (state.retries_max, state.silence_ms) != (jobs.max_retries, jobs.silence_ms):
-        events.append(SettingsChanged(max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, author=CONFIG))
+    tasks_max = settings.server.limits.tasks
+    if (state.retries_max, state.silence_ms, state.tasks_max) != (jobs.max_retries, jobs.silence_ms, tasks_max):
+        changed = SettingsChanged(
+            max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, tasks_max=tasks_max, author=CONFIG
+        )
+        events.append(changed)
     steps = plan(state, settings.declared, CONFIG, channels=list(channels))
     events += [event for step in steps for event in step.events]
     if events:

@@ -79,6 +79,11 @@ KEYS: Final = (
         "Jobs active at once; above, reports of further ones are refused, ends never.",
     ),
     _key(
+        "server.limits.tasks",
+        values.whole(1, 10_000_000),
+        "Names of tasks; above, the jobs of further ones are counted as those of `(other)`.",
+    ),
+    _key(
         "server.limits.metrics_seconds",
         values.whole(60, 366 * 86_400),
         "Seconds after which a task that ended nothing has no series in /metrics any more.",

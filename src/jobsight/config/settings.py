@@ -35,6 +35,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         inflated_bytes: What the body of one request may grow to when it is unpacked.
         requests_per_second: Of one token (of one address, where none is needed); 0 for no bound.
         active_jobs: Jobs that may be active at once; above, new ones are refused until some have ended.
+        tasks: Names of tasks; above, the jobs of further ones are counted as those of `(other)`.
         metrics_seconds: A task that ended nothing for so long has no series in `/metrics` any more.
     """
 
@@ -44,6 +45,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     inflated_bytes: int = 64 * 1024 * 1024
     requests_per_second: int = 20_000
     active_jobs: int = 1_000_000
+    tasks: int = 200_000
     metrics_seconds: int = 7 * 86_400
 
 

@@ -38,6 +38,7 @@ from jobsight.core.internal import apply_internal as apply_internal
 from jobsight.core.job import COMPLETED, FAILED, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import (
     UNKNOWN_ERROR,
+    admitted_task,
     adopt,
     count_end,
     cut_text,
@@ -326,7 +327,7 @@ def _note_late_failure(state: State, job: Job, error: str, retries: int, applied
 def _on_report_with_check(state: State, job: Job, event: AnyReport, applied: Applied, index: int, at_ms: int) -> None:
     """What is expected of the task stands in the report itself; it holds for this report already."""
     is_first = not state.checks
-    if event.task is not None:
+    if event.task is not None and admitted_task(state, event.task) == event.task:
         expected = cast("UpdateWithCheck", event).check
         set_check(state, event.task, expected, Origin.REPORT, event.host or "", job.refs[-1], at_ms)
     old = job.status

@@ -309,11 +309,13 @@ class SettingsChanged(Internal, frozen=True, kw_only=True, gc=False, tag="settin
     """
     A setting that `apply` reads was changed by `author`.
 
-    `max_retries` is the node's retry limit, if any; for `silence_ms` see `limits.SILENCE_MS`.
+    `max_retries` is the node's retry limit, if any; for `silence_ms` see `limits.SILENCE_MS`, for `tasks_max`
+    `limits.TASKS_MAX`.
     """
 
     max_retries: int | None
     silence_ms: int = limits.SILENCE_MS
+    tasks_max: int = limits.TASKS_MAX
     author: str
 
 

@@ -84,6 +84,8 @@ def apply_internal(state: State, batch: Batch) -> Applied:
             case SettingsChanged():
                 state.retries_max = event.max_retries
                 state.silence_ms = event.silence_ms
+                state.tasks_max = event.tasks_max
+                state.changes.is_bound_dirty = True
             case RetentionPassed():
                 pass_retention(state, event, at_ms)
             case LogCheckpointed() | ChannelTested():

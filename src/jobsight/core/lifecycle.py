@@ -25,10 +25,26 @@ def new_job(state: State, event: AnyReport, at_ms: int) -> Job:
     """A job that was never seen before, with the next number, counted under its (task, queue); it stands nowhere yet."""
     state.jobs_total += 1
     task, queue, job_id = event.task, event.queue, event.job_id
-    pair = state.pairs.get((task, queue)) or pair_for(state.pairs, task, queue)
+    pair = state.pairs.get((task, queue))
+    if pair is None:
+        task = admitted_task(state, task)
+        pair = pair_for(state.pairs, task, queue)
     job = Job(state.jobs_total, job_id, pair, task, queue, created_ms=at_ms, moved_ms=at_ms)
     state.jobs[job_id] = job
     return job
+
+
+def admitted_task(state: State, task: str | None) -> str | None:
+    """The name under which a task's jobs stand: its own, or `OTHER` for a new one where there are too many tasks already."""
+    if task is None or task in state.tasks:
+        return task
+    if len(state.tasks) >= state.tasks_max and task not in state.checks:
+        state.tasks_folded += 1
+        state.changes.is_bound_dirty = True
+        return OTHER
+    state.tasks.add(task)
+    state.changes.tasks.append(task)
+    return task
 
 
 def stand(state: State, job: Job, status: str, at_ms: int) -> None:
@@ -113,7 +129,8 @@ def set_duration(state: State, job: Job, duration_ms: float | None) -> int:
 def adopt(state: State, job: Job, event: AnyReport) -> None:
     """Take over what a report tells beside its own business: names, labels, limits, its message."""
     if (event.task is not None and event.task != job.task) or (event.queue is not None and event.queue != job.queue):
-        _change_pair(state, job, event.task or job.task, event.queue or job.queue)
+        task = job.task if event.task is None else admitted_task(state, event.task)
+        _change_pair(state, job, task, event.queue or job.queue)
     if event.host is not None:
         job.host = event.host
     if event.labels is not None:

@@ -34,6 +34,9 @@ HISTORY_REFS_MAX: Final = 1_000
 PAIRS_MAX: Final = 5_000
 """(task, queue) pairs with counters of their own; further ones count under `OTHER`."""
 
+TASKS_MAX: Final = 200_000
+"""Names of tasks, unless set otherwise; the jobs of further ones are jobs of `OTHER`."""
+
 STATUS_WORDS_MAX: Final = 1_000
 """Different status words counted by name; further ones count under `OTHER`."""
 

@@ -31,6 +31,8 @@ CLOCK_STEPPED: Final = "self.clock_stepped"
 DISK_LOW: Final = "self.disk_low"
 INGEST_DROPPED: Final = "self.ingest_dropped"
 """Reports were refused although they were as they should be."""
+TASKS_FOLDED: Final = "self.tasks_folded"
+"""There are too many names of tasks: the jobs of new ones are counted together."""
 DRILL: Final = "drill"
 """No problem at all: a channel is told something, to see whether it arrives."""
 EXPIRY: Final = "expiry"
@@ -49,6 +51,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     BLIND: Severity.WARNING,
     CLOCK_STEPPED: Severity.WARNING,
     DISK_LOW: Severity.WARNING,
+    TASKS_FOLDED: Severity.WARNING,
 }
 """Rules that never wake anybody; the others are as bad as their check says, critical without one."""
 
@@ -58,7 +61,7 @@ JOB_RULES: Final = (OVERDUE, TOO_LONG, STALLED, SLOW)
 RUN_RULES: Final = (TOO_FAST,)
 """Found at a run that has ended; the next run without it says that it is over."""
 
-SELF_RULES: Final = (BLIND, CHANNEL_BROKEN, CLOCK_STEPPED, DISK_LOW, INGEST_DROPPED)
+SELF_RULES: Final = (BLIND, CHANNEL_BROKEN, CLOCK_STEPPED, DISK_LOW, INGEST_DROPPED, TASKS_FOLDED)
 """About the monitor itself."""
 
 ALERT_RULES: Final = (RULE_JOB_FAILED, MISSED, *JOB_RULES, *RUN_RULES, FAILURE_RATE, OVERLAP)

@@ -11,7 +11,7 @@ from jobsight.core.gaps import Gap
 from jobsight.core.groups import ChannelPace, Group
 from jobsight.core.job import Job
 from jobsight.core.kept import Kept
-from jobsight.core.limits import SILENCE_MS
+from jobsight.core.limits import SILENCE_MS, TASKS_MAX
 from jobsight.core.outbox import Delivery, DeliveryState
 from jobsight.core.ping_urls import PingUrl
 from jobsight.core.rollup import Rollup, RollupKey
@@ -41,6 +41,8 @@ class Changes(Struct, kw_only=True):
     groups: dict[str, Group] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     users: dict[str, None] = field(default_factory=dict)
+    tasks: list[str] = field(default_factory=list)
+    is_bound_dirty: bool = False
     gone: set[int] = field(default_factory=set)
     audit: list[AuditEntry] = field(default_factory=list)
     is_watch_dirty: bool = False
@@ -60,6 +62,7 @@ class State(Struct, kw_only=True):
             failed jobs by task; `open_without_task` counts those of jobs without one.
         retries_max: The node's retry limit, as the log says; None for none.
         silence_ms: After so long without a word an active job is called lost, quietly.
+        tasks: Names that were admitted; `tasks_max` bounds them, `tasks_folded` counts how often one was not.
         kept: From when on ended jobs and roll-ups are kept.
         tokens: By token_id: every token that was ever created, the revoked ones too.
         users: By name, the operators who may sign in.
@@ -87,6 +90,9 @@ class State(Struct, kw_only=True):
     open_without_task: int = 0
     retries_max: int | None = None
     silence_ms: int = SILENCE_MS
+    tasks: set[str] = field(default_factory=set)
+    tasks_max: int = TASKS_MAX
+    tasks_folded: int = 0
     kept: Kept = Kept()
     tokens: dict[str, Token] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)

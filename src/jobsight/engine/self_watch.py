@@ -1,4 +1,4 @@
-"""What the monitor watches at itself: room on the disk, and reports that it had to refuse. It says so, and decides nothing."""
+"""What the monitor watches at itself: the disk, reports that it had to refuse, too many tasks. It says so, and decides nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from jobsight.core.events import InternalEvent, MonitorTrouble
-from jobsight.core.rules import DISK_LOW, INGEST_DROPPED
+from jobsight.core.rules import DISK_LOW, INGEST_DROPPED, TASKS_FOLDED
 from jobsight.core.self_alerts import is_open
 from jobsight.core.spans import moment_text
 from jobsight.core.state import State
@@ -85,6 +85,7 @@ class SelfWatch:
         self._looked_ms: int | None = None
         self._is_waiting = False
         self._seen = refused()
+        self._folded_seen = state.tasks_folded
         self._since: tuple[int, int] | None = None
         self._refused_ms = 0
         self._told_ms = 0
@@ -102,7 +103,7 @@ class SelfWatch:
         if self._is_waiting or self.due_ms() != 0:
             return
         self._looked_ms = now_ms = self._clock_ms()
-        found = [*self._disk(), *self._ingest(now_ms)]
+        found = [*self._disk(), *self._ingest(now_ms), *self._tasks()]
         if found:
             self._is_waiting = True
             self._submit(found, self._heard)
@@ -152,3 +153,17 @@ class SelfWatch:
         why = self._why_not_ready() or "too many at once, or too many jobs are active"
         text = f"{refused - before:,} reports were refused since {moment_text(since_ms)}: {why}"
         return [MonitorTrouble(rule=INGEST_DROPPED, text=text)]
+
+    def _tasks(self) -> list[InternalEvent]:
+        state = self._state
+        is_full = len(state.tasks) >= state.tasks_max
+        if is_open(state, TASKS_FOLDED):
+            return [] if is_full else [MonitorTrouble(rule=TASKS_FOLDED, is_over=True)]
+        if not is_full or state.tasks_folded == self._folded_seen:
+            return []
+        self._folded_seen = state.tasks_folded
+        text = (
+            f"there are {state.tasks_max:,} names of tasks already: jobs of further ones stand together as (other); "
+            "does a worker put an id or a time into its task's name?"
+        )
+        return [MonitorTrouble(rule=TASKS_FOLDED, text=text)]

@@ -21,7 +21,7 @@ from jobsight.core.apply import apply, apply_internal
 from jobsight.core.events import AlertAcknowledged, AnyReport, Batch, Event, InternalEvent
 from jobsight.core.outbox import Delivery
 from jobsight.core.state import Changes, State
-from jobsight.engine.admission import ACTIVE_JOBS_MAX, refuse_surplus
+from jobsight.engine.admission import ACTIVE_JOBS_MAX, NO_CLAIM, Admission, Claim
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
 from jobsight.errors import StorageError, StorageFullError
@@ -67,12 +67,14 @@ class _Submission(Struct, gc=False):
     Attributes:
         cuts: Where a batch ends within the chunk. A query that wants the view brings it up to date, and what is stored
             there must never be half a batch.
+        claim: What it may add to the active jobs.
     """
 
     chunk: Chunk
     deliver: Deliver
     events: list[InternalEvent] | None = None
     cuts: tuple[int, ...] = ()
+    claim: Claim = NO_CLAIM
 
     @property
     def is_alone(self) -> bool:
@@ -138,7 +140,7 @@ class Writer:
         self.on_deliveries = on_deliveries
         self.on_flush: Callable[[Changes], None] = lambda _: None
         self._flush_ms: Final = flush_ms
-        self._active_jobs_max: Final = active_jobs_max
+        self._admission: Final = Admission(state, active_jobs_max)
         self._head: Head = log.head()
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._stored: deque[_Group] = deque()
@@ -153,9 +155,8 @@ class Writer:
 
     def submit(self, chunk: Chunk, deliver: Deliver) -> None:
         """Hand in a chunk. `deliver` is called by `settle`, in the order of submission, once its reports are stored."""
-        if self.state.jobs_total + len(chunk.reports) > self._active_jobs_max:
-            refuse_surplus(chunk, self.state, self._active_jobs_max)
-        self._put(_Submission(chunk, deliver, cuts=_cuts_of(chunk)))
+        claim = self._admission.admit(chunk)
+        self._put(_Submission(chunk, deliver, cuts=_cuts_of(chunk), claim=claim))
 
     def submit_events(self, events: list[InternalEvent], deliver: Deliver) -> None:
         """Hand in events of the monitor itself, in line with the chunks; for `deliver` see `submit`."""
@@ -299,6 +300,7 @@ class Writer:
             if batch is not None:
                 base += len(one.chunk.reports)
             self.in_flight -= 1
+            self._admission.settle(one.claim)
             one.deliver(outcome)
 
     def _open_batch(self, head: Head, accept_ms: int, sources: list[str | None], reports: list[AnyReport]) -> Batch:
@@ -332,6 +334,7 @@ class Writer:
                 answers.append(self._answer(cast("AnyQuery", aside.item)))
         outcome.retrying, outcome.answers = retrying, answers
         self.in_flight -= 1
+        self._admission.settle(submission.claim)
         submission.deliver(outcome)
 
     def _apply_events(self, group: _Group) -> None:

@@ -35,6 +35,7 @@ from jobsight.view.rows import (
     rows_of,
 )
 from jobsight.view.sweep import Sweep
+from jobsight.view.tasks import load_tasks, write_tasks
 from jobsight.view.tokens import load_tokens, write_tokens
 from jobsight.view.users import load_users, write_users
 from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
@@ -147,6 +148,7 @@ class View:
             load_watching(self.connection, state)
             load_tokens(self.connection, state)
             load_users(self.connection, state)
+            load_tasks(self.connection, state)
             load_ping_urls(self.connection, state)
         return state
 
@@ -262,6 +264,7 @@ class View:
         write_watching(self.connection, state)
         write_tokens(self.connection, state)
         write_users(self.connection, state)
+        write_tasks(self.connection, state)
         write_ping_urls(self.connection, state)
         self._rollups.merge(changes.rollups, state.kept.as_of_ms)
         counters = state.counters
