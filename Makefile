@@ -23,7 +23,7 @@ endif
 FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
 	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
 
-.PHONY: help setup pages screenshots run node demo test check static simulate fuzz bench bench-long lock clean start-again
+.PHONY: help setup pages screenshots run node demo test check static faults simulate fuzz bench bench-long lock clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ static: $(STAMP)
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
 	@if test -x ui/node_modules/.bin/tsc && command -v node >/dev/null; then cd ui && node_modules/.bin/tsc --noEmit; fi
+
+faults: $(STAMP) ## Cause every fault of the list, leaving nothing out; takes about half an hour, and writes its result to tests/faults/results
+	@JOBSIGHT_FAULTS=long $(BIN)/python -m pytest -n 2 -v --timeout 3600 tests/faults $(ARGS)
 
 simulate: $(STAMP) ## Let the whole monitor live on a machine that fails, seed after seed (one of them: make simulate ARGS="--seed 7")
 	@PYTHONPATH=tests:. exec $(BIN)/python -m simulation.run $(ARGS)

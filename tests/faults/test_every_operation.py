@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 import apsw
 import pytest
+from faults.length import IS_LONG
 from faults.whole_path import Driven, made_folder, what_a_start_finds
 
 from jobsight.errors import JobsightError
 from jobsight.testing.disk import Disk, Operation
 
 CALLS = 14
-IS_LONG = os.environ.get("JOBSIGHT_FAULTS") == "long"
-"""As `make faults` sets it: no operation is left out."""
 
 
 def is_overlooked(operation: Operation) -> bool:
@@ -69,7 +67,7 @@ def passes(folder: Path, verb: str, nth: int, code: int, *, once: bool) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("once", [True, False], ids=["once", "from-now-on"])
 @pytest.mark.parametrize(
     ("verb", "code", "stride"),

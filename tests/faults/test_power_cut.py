@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from faults.length import IS_LONG
 from faults.whole_path import Driven, made_folder, what_a_start_finds
 from msgspec import Struct
 from simulation.machine import RecordedDisk, copy_as_cut
@@ -15,7 +16,7 @@ from jobsight.errors import JobsightError
 from jobsight.testing.disk import Operation
 
 CALLS = 45
-CUTS = 500
+CUTS = 2_000 if IS_LONG else 500
 AT_ONCE = 50
 
 

@@ -20,6 +20,7 @@ from jobsight.engine.dispatcher import Dispatcher
 from jobsight.engine.duties import Duties, submit_of
 from jobsight.engine.recovery import recover
 from jobsight.engine.retention import KeepTimes, Retention
+from jobsight.engine.self_watch import Room, SelfWatch
 from jobsight.engine.ticker import Ticker
 from jobsight.engine.writer import Writer
 from jobsight.errors import DamagedViewError
@@ -84,7 +85,8 @@ class Monitor:
     Args:
         path: The data folder.
         channels: By name.
-        has_told: Told the point that a delivery passes.
+        pass_point: Told the points that a delivery passes.
+        room: Of the disk.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Monitor:
         channels: Mapping[str, Notifier],
         keep: KeepTimes,
         pass_point: Callable[[str], None],
+        room: Callable[[], Room | None] = lambda: None,
     ) -> None:
         self.path = path
         self._clock = clock
@@ -122,10 +125,14 @@ class Monitor:
             has_thread=False,
         )
         submit = submit_of(self.writer)
-        ticker = Ticker(state, submit, clock.wall, self.view.note_alive, clock.steady)
+        ticker = Ticker(state, submit, clock.wall, self.view.note_alive, steady_ms=clock.steady)
         self.writer.on_flush = ticker.register
+        self_watch = SelfWatch(
+            state, submit, clock.wall, room=room, refused=lambda: 0, why_not_ready=self.writer.why_not_ready
+        )
+        retention = Retention(keep, state, submit, clock.wall, self.folder.marker.created_ms)
         self.duties = Duties(
-            [ticker, Retention(keep, state, submit, clock.wall, self.folder.marker.created_ms)],
+            [ticker, retention, self_watch],
             lambda: self.writer.why_not_ready() is not None,
             clock.steady,
         )

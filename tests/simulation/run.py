@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import traceback
+from datetime import UTC, datetime
+from pathlib import Path
 
+from faults.conftest import machine
 from simulation.world import STEPS, World
+
+RESULTS = Path(__file__).parent / "results"
 
 
 def live(seed: int, steps: int = STEPS) -> None:
@@ -18,6 +24,14 @@ def live(seed: int, steps: int = STEPS) -> None:
         error.add_note(f"what happened: {', '.join(world.trace)}")
         error.add_note(f'to see it again: make simulate ARGS="--seed {seed}"')
         raise
+
+
+def write_result(options: argparse.Namespace, broken: list[int], seconds: int) -> None:
+    """Leave a file behind that says what was run where, and when."""
+    RESULTS.mkdir(exist_ok=True)
+    seeds = {"first": options.first, "seeds": options.seeds, "steps": options.steps, "broken": broken}
+    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-{options.first}.json"
+    path.write_text(json.dumps({**machine(), "command": "make simulate", **seeds, "seconds": seconds}, indent=1) + "\n")
 
 
 def main() -> int:
@@ -41,6 +55,7 @@ def main() -> int:
             traceback.print_exception(error)
         if seed % 100 == 0:
             print(f"seed {seed}: {len(broken)} broken so far, {time.monotonic() - began:.0f} s", flush=True)
+    write_result(options, broken, round(time.monotonic() - began))
     print(f"{len(broken)} broken: {broken}" if broken else f"{options.seeds} seeds: all promises held")
     return int(bool(broken))
 

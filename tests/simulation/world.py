@@ -20,6 +20,7 @@ from simulation.workload import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WORKERS, 
 
 from jobsight.engine.dispatcher import AFTER_SEND
 from jobsight.engine.retention import KeepTimes
+from jobsight.engine.self_watch import Room
 from jobsight.errors import JobsightError
 from jobsight.logs.folder import open_folder
 from jobsight.notifiers.base import Making, Notification, Notifier, Receipt
@@ -123,6 +124,7 @@ class World:
             self._report: 30,
             self._ask: 8,
             self._send_again: 4,
+            self._storm: 1,
             self._store_only: 6,
             self._wait_a_little: 12,
             self._wait_longer: 6,
@@ -150,7 +152,7 @@ class World:
         channels: dict[str, Notifier] = {
             name: _Watched(FakeSettings(side=name), Making(name=name), self) for name in self.sides
         }
-        self.monitor = Monitor(path, self.clock, self.dice, channels, self.keep, self._pass_point)
+        self.monitor = Monitor(path, self.clock, self.dice, channels, self.keep, self._pass_point, self._room)
         self._trimming = iter(())
         if self.monitor.writer.broken is not None:
             return
@@ -202,6 +204,9 @@ class World:
         }
         for key in [key for key in self.unmarked if key not in waiting]:
             del self.unmarked[key]
+
+    def _room(self) -> Room:
+        return Room(free_bytes=0 if self.disk.full else 1 << 40, total_bytes=1 << 40)
 
     def _pass_point(self, name: str) -> None:
         if name == AFTER_SEND and not self.is_healing and self.dice.random() < 0.03:
@@ -280,6 +285,14 @@ class World:
             if number not in self.ledger.owed:
                 self._send(number)
 
+    async def _storm(self) -> None:
+        """Many failures at once, of many kinds: more than a channel may be told of one by one."""
+        kinds = self.dice.choice((1, 30))
+        for number in range(40):
+            body = {"type": "job_failed", "job_id": f"storm-{number % 25}", "queue": f"q{number % kinds}", "retries": 0}
+            self._send(self.ledger.write("w1", {**body, "error": f"kind {'abcdefghij'[number % 10]}"}))
+        self.monitor.work()
+
     async def _store_only(self) -> None:
         """The log thread is ahead of the owner."""
         if self.monitor.writer.has_waiting:
@@ -347,8 +360,15 @@ class World:
             step_ms = LONGEST_STEP_MS if coarse else min([*due, LONGEST_STEP_MS])
             self.clock.advance(min(left_ms, max(self.dice.choice((1, 5, 200)), step_ms)))
             self.monitor.do_what_is_due()
-            await self.loop.until_quiet()
+            await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        """Everything that can go on without more time has gone on."""
+        await self.loop.until_quiet()
+        while self.monitor.writer.has_waiting:
             self.monitor.work()
+            await self.loop.until_quiet()
+        self.monitor.work()
 
     async def _heal(self) -> None:
         """Everything works again, and there is time enough."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from simulation.channel import FAR_SIDES, FakeChannel, FakeSettings, FarSide
+from simulation.machine import Clock, SteppedLoop
 from watched_state import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WatchedState
 
 from jobsight.core.apply import apply, apply_internal
@@ -16,14 +18,20 @@ from jobsight.core.events import (
     JobFailed,
     MonitorBlind,
     RetentionPassed,
+    SettingsChanged,
     StatusUpdate,
 )
+from jobsight.core.kept import Kept
 from jobsight.core.outbox import Delivery
 from jobsight.core.state import State
+from jobsight.engine.dispatcher import Dispatcher
 from jobsight.engine.duties import REST_MS, Duties
 from jobsight.engine.recovery import fetch_jobs
 from jobsight.engine.ticker import ALIVE_MS, Ticker
+from jobsight.engine.writer import Writer
 from jobsight.errors import StorageFullError
+from jobsight.logs.memory import MemoryLog
+from jobsight.notifiers.base import Making
 from jobsight.view.store import View
 
 
@@ -196,6 +204,18 @@ def test_nothing_lies_in_the_future_after_the_clock_was_set_back() -> None:
     assert any(isinstance(event, MonitorBlind) and event.to_ms < event.from_ms for event in watch.deadlines)
 
 
+def test_a_report_after_an_end_is_not_late_because_the_clock_was_set_far_back() -> None:
+    """An end counts as late as the cutoff, so as not to be gone at once; what follows it is told apart by the true time."""
+    state, now_ms = State(kept=Kept(completed_from_ms=2_000 * DAY_MS)), 1_500 * DAY_MS
+    reports: list[Event] = [
+        JobCompleted(job_id="a", duration_ms=1),
+        StatusUpdate(job_id="a", status="running", at=now_ms),
+    ]
+    apply(state, Batch(seq=1, accept_ms=now_ms, sources=[None, None], events=reports))
+
+    assert "running" == state.jobs["a"].status
+
+
 def test_duties_rest_while_the_log_takes_nothing() -> None:
     """A deadline that cannot be stored is due again at once: without a rest, a full disk would keep a processor busy."""
 
@@ -222,3 +242,55 @@ def test_duties_rest_while_the_log_takes_nothing() -> None:
     assert REST_MS == pause_ms
     assert 3 == busy.ticks
     assert 0 == duties.due_ms()
+
+
+def test_a_clock_that_is_set_back_puts_no_second_try_off() -> None:
+    """The pause between two tries is counted by a clock that nobody sets; so is the age at which a delivery is given up."""
+    side = FAR_SIDES["unit"] = FarSide(mode="429")
+    watch = WatchedState()
+    watch.route("c1")
+    watch.report(failed("a"))
+    clock = Clock(watch.now_ms)
+    loop = SteppedLoop(clock)
+    channel = FakeChannel(FakeSettings(side="unit"), Making(name="c1"))
+    dispatcher = Dispatcher(
+        watch.state, {"c1": channel}, lambda _, done: done(True), clock.wall, clock.steady, lambda: 1.0
+    )
+
+    async def live() -> None:
+        dispatcher.start()
+        await loop.until_quiet()
+        side.mode = ""
+        clock.set(400 * DAY_MS)
+        await loop.until_quiet()
+        clock.set(-800 * DAY_MS)
+        clock.advance(90 * SECOND_MS)
+        await loop.until_quiet()
+        await dispatcher.close()
+
+    loop.run_until_complete(live())
+    loop.close()
+
+    assert ["trigger"] == [str(one.kind) for one in side.taken]
+
+
+def test_a_clock_that_is_set_back_lets_the_view_be_flushed_in_time() -> None:
+    """The age of what was not flushed yet is counted by a clock that nobody sets."""
+    log, view, clock = MemoryLog(log_id="0" * 32, rules_version=1), View.open(None, "0" * 32), Clock(3 * DAY_MS)
+    writer = Writer(
+        log=log,
+        view=view,
+        state=view.load_state(),
+        clock_ms=clock.wall,
+        steady_ms=clock.steady,
+        answer=lambda _: ("none", {}),
+        wake=None,
+        flush_ms=200,
+    )
+    writer.record([SettingsChanged(max_retries=1, author="config")])
+    writer.settle()
+    clock.set(-DAY_MS)
+    clock.advance(200)
+
+    assert 0 == writer.flush_due_ms()
+    view.close()

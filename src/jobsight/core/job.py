@@ -102,7 +102,8 @@ class Job:
         created_ms: When it was first heard of; `started_ms` first running; `ended_ms` latest end; all ms UTC.
         updated_ms: Accept time of its latest event.
         moved_ms: When its progress last reached a new maximum or its status changed (the stall clock).
-        end_at_ms: The own time that the report of its end carried, if any; with `end_host`, what decides lateness.
+        end_at_ms: When it ended, where that is not `ended_ms`: by the own time of the report, or by a clock that was set far
+            back. With `end_host` it decides lateness.
         is_end_told_by_update: Its end came as a status word; a `job_completed` or `job_failed` that follows tells of the same end.
         events_stored: How many events it had up to the last flush; `refs` are those since, packed as `seq << 20 | index`.
         last_digest: Digest of the last event, once it was flushed; before that the event itself is kept.

@@ -209,7 +209,10 @@ def note_end(job: Job, event: AnyReport, accept_ms: int, *, is_told_by_update: b
 
     A clock far ahead would make late whatever follows; so its time is clamped here as it is everywhere.
     """
-    job.end_at_ms = None if event.at is None else happened_ms(event.at, accept_ms)
+    if event.at is not None:
+        job.end_at_ms = happened_ms(event.at, accept_ms)
+    else:
+        job.end_at_ms = None if job.ended_ms == accept_ms else accept_ms  # see `end_ms`
     job.end_host = job.host
     job.is_end_told_by_update = is_told_by_update
 
