@@ -1,4 +1,6 @@
 // Copy buttons. The clipboard is closed to pages over plain HTTP, so there a selection is copied the old way.
+import { showOrigin } from "./origin";
+
 const DONE_MS = 1_200;
 
 async function copy(text: string): Promise<void> {
@@ -17,6 +19,7 @@ async function copy(text: string): Promise<void> {
 
 /** Shows copy buttons within an element; without scripts they stay away. */
 export function showCopyButtons(root: ParentNode = document): void {
+    showOrigin(root);
     for (const button of root.querySelectorAll<HTMLButtonElement>("[data-copy][hidden]")) button.hidden = false;
 }
 

@@ -1,0 +1,188 @@
+"""Journeys of somebody who looks for something: the failed job, a filter, a page to share."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from browser_scene import Monitor
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Page, expect
+
+
+def rows(page: Page) -> list[str]:
+    """The jobs that a page lists."""
+    return page.locator("#jobs [data-open]").all_text_contents()
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    """What stands in the URL."""
+    return parse_qs(urlsplit(page.url).query)
+
+
+def test_the_failed_job_is_found_from_the_first_page(visit) -> None:
+    """Three clicks from "is anything wrong" to the error and the end of the output."""
+    page = visit("/")
+    page.locator(".attention").get_by_role("link", name="billing.export").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("billing.export")
+    page.locator(".facts").get_by_role("link", name=re.compile("billing")).first.click()
+
+    expect(page.get_by_label("Message and output")).to_contain_text("fatal: no route")
+    expect(page.get_by_label("Message and output")).to_contain_text("reading 400 rows")
+    expect(page.locator(".status-large")).to_have_text("failed")
+
+
+def test_the_title_and_the_icon_say_that_something_fires(visit) -> None:
+    """Seen from another tab."""
+    page = visit("/jobs")
+
+    expect(page).to_have_title(re.compile(r"^\(\d+\) Jobs"))
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("red"))
+
+
+def test_a_filter_is_typed_and_stands_in_the_url(visit) -> None:
+    """What was typed, the rows, the conditions as chips, and the URL say the same."""
+    page = visit("/jobs")
+    page.get_by_role("search", name="Filter jobs").get_by_role("searchbox").fill("status:completed task:etl.* host:w3")
+    page.get_by_role("button", name="Find").click()
+
+    expect(page.locator(".chips code")).to_have_text(["status:completed", "task:etl.*", "host:w3"])
+    assert ["status:completed task:etl.* host:w3"] == query(page)["q"]
+    assert 32 == len(rows(page))
+
+
+def test_facets_narrow_and_a_cross_widens(visit) -> None:
+    """By the mouse alone: one click on a number shows the jobs that it counts."""
+    page = visit("/jobs?q=task:etl.load")
+    page.locator("#facet-status").get_by_role("link", name=re.compile("running")).click()
+    expect(page.locator("#jobs [data-open]")).to_have_text(["load-now"])
+    page.get_by_role("link", name="Take status:running away").click()
+
+    expect(page.locator("#jobs [data-open]").first).to_have_text("load-now")
+    assert ["task:etl.load"] == query(page)["q"]
+    assert 50 == len(rows(page))
+
+
+def test_a_shared_url_shows_the_same(visit) -> None:
+    """What one operator sends, another one sees: filter and place in the list."""
+    page = visit("/jobs?q=task:etl.load+status:completed")
+    page.get_by_role("link", name="Older").click()
+    page.wait_for_url("**cursor=**")
+    other = visit(page.url)
+
+    assert 50 == len(rows(page))
+    assert rows(page) == rows(other)
+
+
+def test_pages_go_forward_and_back_to_the_newest(visit) -> None:
+    """Every job comes once, page after page; the browser's own Back works."""
+    page = visit("/jobs?q=task:etl.load+status:completed")
+    first = rows(page)
+    page.get_by_role("link", name="Older").click()
+    page.wait_for_url("**cursor=**")
+    second = rows(page)
+    page.go_back()
+    expect(page.locator("#jobs [data-open]").first).to_have_text(first[0])
+
+    assert not set(first) & set(second)
+    assert first == rows(page)
+
+
+def test_going_back_keeps_the_filter(visit) -> None:
+    """From a list to a job and back: the same list."""
+    page = visit("/jobs?q=status:completed+task:ml.train")
+    page.locator("#jobs [data-open]").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("train-")
+    page.go_back()
+
+    expect(page.locator("#jobs [data-open]")).to_have_count(3)
+    assert ["status:completed task:ml.train"] == query(page)["q"]
+
+
+def test_a_mistyped_filter_is_marked(visit) -> None:
+    """Which part is wrong and what to type instead; nothing is listed meanwhile."""
+    page = visit("/jobs?q=stauts:failed+task:etl.*")
+
+    expect(page.get_by_role("alert")).to_contain_text("did you mean status:")
+    expect(page.locator("mark")).to_have_text("stauts:failed")
+    expect(page.locator("#jobs")).to_have_count(0)
+
+
+def test_the_name_of_a_job_leads_to_it_from_anywhere(visit) -> None:
+    """Pasted into the search field of any page."""
+    page = visit("/tasks")
+    page.keyboard.press("/")
+    page.keyboard.type("load-now")
+    page.keyboard.press("Enter")
+    page.get_by_role("table", name="The job of this name").get_by_role("link", name="load-now").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("load-now")
+
+
+def test_a_running_job_says_when_it_will_be_done(visit) -> None:
+    """Its progress, and an estimate from its task's own history with how sure it is."""
+    page = visit("/jobs/load-now")
+
+    expect(page.get_by_label("Progress").first).to_contain_text("40 %")
+    expect(page.get_by_label("Progress").first).to_contain_text("as others of its task were")
+    expect(page.get_by_label("Progress").first).to_contain_text("of 130")
+
+
+def test_a_job_shows_each_try_with_its_error(visit, shared: Monitor, unique: str) -> None:
+    """Two tries on two hosts, two errors, the retry between them."""
+    shared.tell(
+        {
+            "type": "update_status",
+            "job_id": unique,
+            "task": unique,
+            "status": "running",
+            "host": "w1",
+            "max_retries": 1,
+        },
+        {"type": "job_failed", "job_id": unique, "error": "first trouble", "retries": 0},
+        {"type": "update_status", "job_id": unique, "status": "running", "host": "w2"},
+        {"type": "job_failed", "job_id": unique, "error": "second trouble", "retries": 1},
+    )
+    page = visit(f"/jobs/{unique}")
+
+    expect(page.get_by_label("Attempts").locator("tbody tr")).to_contain_text(["second trouble", "first trouble"])
+    expect(page.get_by_label("What happened").locator("li .status")).to_have_text(
+        ["failed", "running", "retrying", "running"]
+    )
+
+
+def test_an_unknown_page_says_so_and_leads_back(visit) -> None:
+    """A sentence and a way out."""
+    page = visit("/jobs/nobody-of-this-name")
+    expect(page.locator("main")).to_contain_text("no job is called")
+    page.get_by_role("link", name="Back to the overview").click()
+
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_a_task_shows_its_jobs(visit) -> None:
+    """From the list of tasks to one, and on to one of its jobs."""
+    page = visit("/tasks")
+    page.locator("main").get_by_role("link", name="ml.train").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ml.train")
+    page.locator("main").get_by_role("link", name=re.compile("^train-")).first.click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("train-")
+
+
+def test_charts_are_drawn_and_can_be_read_as_a_table(visit) -> None:
+    """A canvas for the eye, a table for everybody else."""
+    page = visit("/")
+    expect(page.locator("[data-chart=ends] canvas").first).to_be_visible()
+    page.get_by_role("link", name="View as table").first.click()
+
+    expect(page.locator("main table").first).to_be_visible()
+
+
+def test_the_schedule_can_be_seen(visit) -> None:
+    """What was expected and what comes next; without a schedule, how to get one."""
+    page = visit("/schedule")
+
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
