@@ -12,7 +12,7 @@ from browser_scene import CHROMIUM, FLAGS, Monitor, monitor, run_workers, scratc
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-WAIT_MS = 20_000
+WAIT_MS = 15_000
 DESK = {"width": 1280, "height": 900}
 
 Visit = Callable[..., "Page"]

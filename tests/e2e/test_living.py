@@ -6,7 +6,7 @@ import re
 import signal
 
 import pytest
-from browser_scene import Monitor
+from browser_scene import Monitor, address_of_alert
 
 pytest.importorskip("playwright")
 from playwright.sync_api import Page, expect
@@ -160,7 +160,7 @@ def test_without_scripts_every_page_shows_its_list(visit, path: str) -> None:
     page = visit(path, scripts=False)
 
     expect(page.locator("main")).to_contain_text(re.compile(r"\w{3}"))
-    expect(page.locator("main table, main ul, main dl, main form").first).to_be_visible()
+    expect(page.locator("main table, main ul, main dl, main form, main code").first).to_be_visible()
     expect(page.locator("button[data-copy]:visible, #live:visible, #theme:visible")).to_have_count(0)
 
 
@@ -183,3 +183,18 @@ def test_a_phone_shows_every_page_without_sideways_scrolling(visit, path: str) -
     page = visit(path, width=390, is_mobile=True, has_touch=True)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_somebody_types_is_left_alone(visit, shared: Monitor, unique: str) -> None:
+    """A page that refreshes itself takes neither a comment that is being written nor a choice that was made."""
+    shared.fail(f"{unique}-1", unique)
+    page = visit(address_of_alert(shared, unique))
+    live(page)
+    page.get_by_label("Silence for").select_option("24 hours")
+    page.get_by_label("Comment").fill("on my way")
+    shared.fail(f"{unique}-2", unique, error="another error")
+    expect(page.get_by_label("Error")).to_contain_text("another error")
+
+    expect(page.get_by_label("Comment")).to_have_value("on my way")
+    expect(page.get_by_label("Silence for")).to_have_value("24h")
+    expect(page.get_by_label("Comment")).to_be_focused()

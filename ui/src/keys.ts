@@ -37,7 +37,7 @@ function openHelp(): void {
 }
 
 const ACTIONS: Readonly<Record<string, () => void>> = {
-    "/": () => document.querySelector<HTMLInputElement>("main [data-search], #search")?.focus(),
+    "/": () => (document.querySelector<HTMLInputElement>("main [data-search]") ?? document.getElementById("search"))?.focus(),
     j: () => move(1),
     k: () => move(-1),
     x: () => atHand()?.querySelector<HTMLInputElement>("input[type=checkbox]")?.click(),

@@ -5,7 +5,7 @@ import { setClock, showMoments } from "./clocks";
 import { showCopyButtons } from "./copying";
 import { type Frame, listen } from "./frames";
 import { show } from "./figures";
-import { keepRows } from "./rows";
+import { isInHand, keepRows } from "./rows";
 
 const REFRESH_MS = 2_000;
 const LOST_MS = 5_000;
@@ -17,6 +17,8 @@ let askedAt = performance.now();
 let heardAt = 0;
 let seenSeq = -1;
 let last: Frame | undefined;
+/** Refreshes that are still to come: one more than there was a change, as lists are a moment behind the frames. */
+let owed = 0;
 
 function label(state: "live" | "paused" | "lost" | "starting", text: string): void {
     const button = document.getElementById("live");
@@ -53,6 +55,7 @@ export async function refresh(): Promise<void> {
     try {
         const answer = await fetch(main.dataset["from"] ?? location.href, { headers: { "x-jobsight-part": "1" } });
         if (!answer.ok || isPaused) return;
+        if (isInHand(main)) owed = Math.max(owed, 1);
         const text = keepRows(await answer.text(), main);
         if (!text) return;
         await htmx.swap({ text, target: main, select: "#main", swap: "outerMorph" });
@@ -78,8 +81,12 @@ function onFrame(frame: Frame): void {
     setClock(frame.at_ms);
     show(frame);
     document.dispatchEvent(new CustomEvent("jobsight:frame", { detail: frame }));
-    if (frame.seq !== seenSeq && performance.now() - askedAt >= REFRESH_MS) {
+    if (frame.seq !== seenSeq) {
         seenSeq = frame.seq;
+        owed = 2;
+    }
+    if (owed > 0 && performance.now() - askedAt >= REFRESH_MS) {
+        owed -= 1;
         void refresh();
     }
 }

@@ -24,6 +24,11 @@ function hold(list: HTMLElement, fresh: HTMLElement): void {
     }
 }
 
+/** Whether a list of a page is in use, so that what comes has to wait. */
+export function isInHand(main: HTMLElement): boolean {
+    return [...main.querySelectorAll("[data-rows]")].some(isInUse);
+}
+
 /** The coming part of a page, with the lists that are in use held in place; nothing where it is none. */
 export function keepRows(text: string, main: HTMLElement): string | undefined {
     const coming = new DOMParser().parseFromString(text, "text/html");

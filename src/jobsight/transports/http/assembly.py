@@ -92,7 +92,7 @@ def build_service(
     peers = Peers([ip_network(network) for network in options.trusted_proxies])
     guard = _guard(options, writer, passwords, peers, clock_ms)
     taking = _taking(options, writer, guard.access, peers, clock_ms, journal)
-    reading = ReadingSide(writer, open_source=open_source, clock_ms=clock_ms, metrics_ms=options.metrics_seconds * 1000)
+    reading = ReadingSide(writer, open_source, telling, clock_ms, metrics_ms=options.metrics_seconds * 1000)
     endpoints = [
         *guard.endpoints,
         *ping_url_endpoints(writer, taking.pings.last_ping_ms),

@@ -16,6 +16,7 @@ from jobsight.core.events import ChannelTested, DrillStarted
 from jobsight.core.outbox import Delivery, DeliveryState
 from jobsight.core.routing import targets
 from jobsight.core.rules import CHANNEL_BROKEN
+from jobsight.core.state import State
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.dispatcher import Dispatcher
 from jobsight.engine.operating import delivery_retried, new_id
@@ -100,7 +101,9 @@ class ChannelApi:
     async def channels(self, request: Request) -> Response:
         """The channels, and how each of them does."""
         read(request.query_params.multi_items(), NoParameters)
-        return json_response({"channels": [self._channel_answer(name) for name in self._state.routing.channels]})
+        return json_response(
+            {"channels": [channel_answer(self._state, self._telling, name) for name in self._state.routing.channels]}
+        )
 
     async def test(self, request: Request) -> Response:
         """Send a test, and wait for the channel's answer."""
@@ -240,17 +243,19 @@ class ChannelApi:
             raise ConflictError("nothing is sent without a running service; start one: jobsight serve")
         return self._telling.dispatcher
 
-    def _channel_answer(self, name: str) -> ChannelAnswer:
-        about = self._telling.abouts.get(name)
-        lane = self._telling.dispatcher.lanes.get(name) if self._telling.dispatcher is not None else None
-        is_broken = fingerprint_of(CHANNEL_BROKEN, None, name, "") in self._state.open_by_fingerprint
-        is_resting = lane is not None and self._dispatcher().is_resting(name)
-        return ChannelAnswer(
-            name=name,
-            type=None if about is None else about.type,
-            target=None if about is None else about.target,
-            state="broken" if is_broken else "resting" if is_resting else "ok",
-            waiting=sum(one.channel == name for one in self._state.outbox.values()),
-            last_ms=None if lane is None else lane.last_ms,
-            last_answer=None if lane is None else lane.last_answer,
-        )
+
+def channel_answer(state: State, telling: Telling, name: str) -> ChannelAnswer:
+    """How a channel does; its target without secrets."""
+    about, dispatcher = telling.abouts.get(name), telling.dispatcher
+    lane = dispatcher.lanes.get(name) if dispatcher is not None else None
+    is_broken = fingerprint_of(CHANNEL_BROKEN, None, name, "") in state.open_by_fingerprint
+    is_resting = dispatcher is not None and lane is not None and dispatcher.is_resting(name)
+    return ChannelAnswer(
+        name=name,
+        type=None if about is None else about.type,
+        target=None if about is None else about.target,
+        state="broken" if is_broken else "resting" if is_resting else "ok",
+        waiting=sum(one.channel == name for one in state.outbox.values()),
+        last_ms=None if lane is None else lane.last_ms,
+        last_answer=None if lane is None else lane.last_answer,
+    )

@@ -10,6 +10,7 @@ from jobsight.engine.instruments import ObservedWriter
 from jobsight.transports.http.alert_stream import AlertStream
 from jobsight.transports.http.api import Api
 from jobsight.transports.http.asking import Asking, Source
+from jobsight.transports.http.channel_api import Telling
 from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
 from jobsight.transports.http.live import Live
 from jobsight.transports.http.metrics import Metrics
@@ -30,12 +31,19 @@ class ReadingSide:
     Args:
         writer: Whose state, instruments and recent ends are shown.
         open_source: Opens the view and the log for one more thread.
+        telling: Who delivers; shown with the settings.
         clock_ms: Wall time, ms since the epoch, UTC.
         metrics_ms: For how long a task that ends nothing keeps its series in the metrics.
     """
 
     def __init__(
-        self, writer: ObservedWriter, *, open_source: Callable[[], Source], clock_ms: Callable[[], int], metrics_ms: int
+        self,
+        writer: ObservedWriter,
+        open_source: Callable[[], Source],
+        telling: Telling,
+        clock_ms: Callable[[], int],
+        *,
+        metrics_ms: int,
     ) -> None:
         self._writer = writer
         self._clock_ms = clock_ms
@@ -60,7 +68,7 @@ class ReadingSide:
             self._tail.endpoint(),
             self._alerts.endpoint(),
             metrics.endpoint(),
-            *page_endpoints(Ground(**shown), self.asking, writer),
+            *page_endpoints(Ground(**shown, telling=telling), self.asking, writer),
         ]
 
     async def start(self) -> None:

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from jobsight.core.alert import RESOLVED, Alert
-from jobsight.core.events import AlertAcknowledged, AlertResolved, InternalEvent, SilenceEnded, SilenceSet
+from jobsight.core.events import InternalEvent
 from jobsight.core.routing import Matcher
 from jobsight.core.silences import SILENCES_MAX
-from jobsight.core.spans import span_ms
 from jobsight.core.tokens import TokenScope
+from jobsight.engine.operating import hand_at, silence_ended, silence_set
 from jobsight.engine.writer import Writer
+from jobsight.errors import ConflictError
 from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.bodies import form_body
 from jobsight.transports.http.exchange import HttpRefusal
-from jobsight.transports.http.login import local_path
 from jobsight.transports.http.pages.bulk import BulkAlertsQuery, firing_problems, gather, meant_alerts
+from jobsight.transports.http.pages.doing import EVENTS_MAX, Doing, Form, back, comment_of, length_of
 from jobsight.transports.http.pages.jobs import JobsQuery, filter_of
-from jobsight.transports.http.pages.said import Did
 from jobsight.transports.http.reporting import report
 from jobsight.transports.http.routes import Endpoint, caller_of
-from jobsight.transports.http.token_api import record
-
-EVENTS_MAX: Final = 1_000
-"""Events that are stored at once; more of them go one lot after the other."""
-
-COMMENT_CHARACTERS_MAX: Final = 200
-SILENCE_MS_MAX: Final = 90 * 86_400_000
-
-Form = dict[str, str]
+from jobsight.transports.http.wishing import refusing
 
 
 class Actions:
@@ -47,17 +37,15 @@ class Actions:
         writer: Takes the events; its state knows what there is.
         asking: Finds the jobs that a filter means.
         clock_ms: Wall time, ms since the epoch, UTC.
-        on_change: Called once something is changed.
+        doing: Carries it out.
     """
 
-    def __init__(
-        self, writer: Writer, asking: Asking, clock_ms: Callable[[], int], on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, writer: Writer, asking: Asking, clock_ms: Callable[[], int], doing: Doing) -> None:
         self._writer = writer
         self._state = writer.state
         self._asking = asking
         self._clock_ms = clock_ms
-        self._on_change = on_change
+        self._doing = doing
 
     def endpoints(self) -> list[Endpoint]:
         """The routes; every one needs somebody who may operate."""
@@ -81,14 +69,14 @@ class Actions:
     async def acknowledge(self, request: Request) -> Response:
         """Somebody takes care of an alert."""
         form, alert = await form_body(request), self._alert(request)
-        await self._store(_acknowledged([alert], request, form))
-        return _back(form, "acknowledged", _page_of(alert))
+        await self._doing.store(_hands("acknowledge", [alert], request, form))
+        return back(form, "acknowledged", _page_of(alert))
 
     async def resolve(self, request: Request) -> Response:
         """Somebody says that a problem is over."""
         form, alert = await form_body(request), self._alert(request)
-        await self._store(_resolved([alert], request, form))
-        return _back(form, "resolved", _page_of(alert))
+        await self._doing.store(_hands("resolve", [alert], request, form))
+        return back(form, "resolved", _page_of(alert))
 
     async def silence(self, request: Request) -> Response:
         """Nobody is told of an alert, or of anything of its task or queue, for a while."""
@@ -100,42 +88,42 @@ class Actions:
             matcher = Matcher(name="queue", pattern=alert.queue)
         else:
             matcher = Matcher(name="alert_id", pattern=alert.alert_id)
-        await self._store(self._silences([matcher], request, form))
-        return _back(form, "silenced", _page_of(alert))
+        await self._doing.store(self._silences([matcher], request, form))
+        return back(form, "silenced", _page_of(alert))
 
     async def end_silence(self, request: Request) -> Response:
         """A silence ends before its time."""
         form, silence_id = await form_body(request), request.path_params["silence_id"]
         if silence_id in self._state.silences:
-            await self._store([SilenceEnded(silence_id=silence_id, author=caller_of(request).author)])
-        return _back(form, "unsilenced", "/alerts?show=silenced")
+            await self._doing.store([silence_ended(self._state, silence_id, caller_of(request).author)])
+        return back(form, "unsilenced", "/alerts?show=silenced")
 
     async def acknowledge_many(self, request: Request) -> Response:
         """Somebody takes care of all alerts that match."""
         form, alerts = await self._meant(request)
-        await self._store(_acknowledged(alerts, request, form))
-        return _back(form, "acknowledged", "/alerts", len(alerts))
+        await self._doing.store(_hands("acknowledge", alerts, request, form))
+        return back(form, "acknowledged", "/alerts", len(alerts))
 
     async def resolve_many(self, request: Request) -> Response:
         """Somebody says that all problems that match are over."""
         form, alerts = await self._meant(request)
-        await self._store(_resolved(alerts, request, form))
-        return _back(form, "resolved", "/alerts", len(alerts))
+        await self._doing.store(_hands("resolve", alerts, request, form))
+        return back(form, "resolved", "/alerts", len(alerts))
 
     async def silence_many(self, request: Request) -> Response:
         """Nobody is told of the tasks, queues or kinds of the alerts that match."""
         form, alerts = await self._meant(request)
         matchers = dict.fromkeys(_matcher_of(alert) for alert in alerts)
-        await self._store(self._silences(list(matchers), request, form))
-        return _back(form, "silenced", "/alerts", len(matchers))
+        await self._doing.store(self._silences(list(matchers), request, form))
+        return back(form, "silenced", "/alerts", len(matchers))
 
     async def acknowledge_of_jobs(self, request: Request) -> Response:
         """Somebody takes care of the alerts that the jobs which match have opened."""
         form = await form_body(request)
         met = await self._gathered(form)
         alerts = firing_problems(self._state, met.problems)
-        await self._store(_acknowledged(alerts, request, form))
-        return _back(form, "acknowledged", "/jobs", len(alerts))
+        await self._doing.store(_hands("acknowledge", alerts, request, form))
+        return back(form, "acknowledged", "/jobs", len(alerts))
 
     async def silence_of_jobs(self, request: Request) -> Response:
         """Nobody is told of the tasks and queues of the jobs that match."""
@@ -143,20 +131,20 @@ class Actions:
         met = await self._gathered(form)
         matchers = [Matcher(name="task", pattern=task) for task in met.tasks]
         matchers += [Matcher(name="queue", pattern=queue) for queue in met.queues]
-        await self._store(self._silences(matchers, request, form))
-        return _back(form, "silenced", "/jobs", len(matchers))
+        await self._doing.store(self._silences(matchers, request, form))
+        return back(form, "silenced", "/jobs", len(matchers))
 
     async def dismiss(self, request: Request) -> Response:
         """The lost jobs that match stand cancelled."""
         form = await form_body(request)
         met = await self._gathered(form)
-        author, comment = caller_of(request).author, _comment(form)
+        author, comment = caller_of(request).author, comment_of(form)
         reason = f"dismissed by {author}" + (f": {comment}" if comment else "")
         reports = [{"type": "job_cancelled", "job_id": job_id, "reason": reason} for job_id in met.lost]
         for begin in range(0, len(reports), EVENTS_MAX):
             await report(self._writer, author, reports[begin : begin + EVENTS_MAX])
-        self._show()
-        return _back(form, "dismissed", "/jobs", len(met.lost))
+        self._doing.show()
+        return back(form, "dismissed", "/jobs", len(met.lost))
 
     def _alert(self, request: Request) -> Alert:
         name = request.path_params["alert_id"]
@@ -178,44 +166,20 @@ class Actions:
         return await self._asking.ask(lambda source: gather(source, job_filter, self._clock_ms()))
 
     def _silences(self, matchers: Sequence[Matcher], request: Request, form: Form) -> list[InternalEvent]:
-        length_ms = span_ms(form.get("for", "1h"))
-        if not length_ms or length_ms > SILENCE_MS_MAX:
-            raise HttpRefusal(400, Code.MALFORMED_REQUEST, "for: expected a length of time up to 90 d, like 4h")
-        if len(self._state.silences) + len(matchers) > SILENCES_MAX:
-            text = f"there are at most {SILENCES_MAX} silences; end some first"
-            raise HttpRefusal(409, Code.PRECONDITION_FAILED, text)
-        now_ms = self._clock_ms()
-        return [
-            SilenceSet(
-                silence_id=secrets.token_hex(6),
-                matchers=[matcher],
-                starts_ms=now_ms,
-                ends_ms=now_ms + length_ms,
-                author=caller_of(request).author,
-                comment=_comment(form),
-            )
-            for matcher in matchers
-        ]
-
-    async def _store(self, events: Sequence[InternalEvent]) -> None:
-        for begin in range(0, len(events), EVENTS_MAX):
-            await record(self._writer, list(events[begin : begin + EVENTS_MAX]))
-        self._show()
-
-    def _show(self) -> None:
-        """Bring the view up to date, so that whoever has changed something finds it so on the next page."""
-        self._writer.flush()
-        self._on_change()
+        now_ms, author, comment = self._clock_ms(), caller_of(request).author, comment_of(form)
+        with refusing():
+            if len(self._state.silences) + len(matchers) > SILENCES_MAX:
+                raise ConflictError(f"there are at most {SILENCES_MAX} silences; end some first")
+            ends_ms = now_ms + length_of(form)
+            return [
+                silence_set(self._state, [matcher], now_ms, ends_ms, comment, author, now_ms) for matcher in matchers
+            ]
 
 
-def _acknowledged(alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:
-    by, comment = caller_of(request).author, _comment(form)
-    return [AlertAcknowledged(alert_id=alert.alert_id, by=by, comment=comment) for alert in alerts]
-
-
-def _resolved(alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:
-    by, comment = caller_of(request).author, _comment(form)
-    return [AlertResolved(alert_id=alert.alert_id, by=by, comment=comment) for alert in alerts]
+def _hands(verb: str, alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:
+    author, comment = caller_of(request).author, comment_of(form)
+    with refusing():
+        return [hand_at(alert, verb, None, comment, author) for alert in alerts]
 
 
 def _matcher_of(alert: Alert) -> Matcher:
@@ -227,17 +191,5 @@ def _matcher_of(alert: Alert) -> Matcher:
     return Matcher(name="alert_id", pattern=alert.alert_id)
 
 
-def _comment(form: Form) -> str:
-    return form.get("comment", "").strip()[:COMMENT_CHARACTERS_MAX]
-
-
 def _page_of(alert: Alert) -> str:
     return f"/alerts/{alert.alert_id}"
-
-
-def _back(form: Form, did: Did, otherwise: str, count: int = 1) -> Response:
-    """Lead back to the page from which the form came, its filter kept, which tells what was done."""
-    wanted = form.get("return_to", "")
-    parts = urlsplit(local_path(wanted) if wanted else otherwise)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("did", "n")]
-    return RedirectResponse(f"{parts.path}?{urlencode([*query, ('did', did), ('n', count)])}", 303)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Final
+from typing import Final
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from jobsight.core.alert import ACKNOWLEDGED_MS_MAX, FIRING, RESOLVED, RULE_JOB_FAILED, Alert, error_kind
@@ -21,7 +21,6 @@ from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.attention import AttentionRow, attention_row
-from jobsight.transports.http.pages.said import Did, sentence
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import query_of
 from jobsight.view.answers import JobAnswer
@@ -30,13 +29,6 @@ FAILED_LOOKED_AT: Final = 300
 """Latest failed jobs among which the same error is looked for."""
 
 ELSEWHERE_SHOWN: Final = 8
-
-
-class AlertQuery(Struct, frozen=True, kw_only=True):
-    """What stands in the URL: what was just done."""
-
-    did: Did | None = None
-    n: Annotated[int, Meta(ge=0)] = 0
 
 
 class Elsewhere(Struct, frozen=True, kw_only=True):
@@ -73,7 +65,6 @@ class AlertView(Struct, frozen=True, kw_only=True):
 
     alert: Alert
     row: AttentionRow
-    said: str
     job: JobAnswer | None
     last_success_ms: int | None
     failures_in_row: int | None
@@ -91,7 +82,7 @@ class AlertView(Struct, frozen=True, kw_only=True):
 
 def look(ground: Ground, wanted: Wanted) -> Callable[[Source], AlertView]:
     """Take what the state knows of it: it is open, or was a moment ago; else the view alone knows it."""
-    state, name, query = ground.state, wanted.path["alert_id"], wanted.query
+    state, name = ground.state, wanted.path["alert_id"]
     standing = open_alert(state, name)
     alert = None if standing is None else replace(standing)
     check = state.checks.get(alert.task) if alert is not None and alert.task is not None else None
@@ -119,7 +110,6 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], AlertView]:
         return AlertView(
             alert=found,
             row=attention_row(found),
-            said=sentence(query.did, query.n),
             job=known or (source.view.job(found.last_job_id) if found.last_job_id else None),
             last_success_ms=succeeded_ms or found.last_success_ms,
             failures_in_row=in_row if is_open and in_row else found.failures_in_row,
@@ -212,6 +202,4 @@ def _elsewhere(source: Source, alert: Alert, open_ones: list[Elsewhere]) -> list
     return sorted(seen.values(), key=lambda one: -one.last_ms)[:ELSEWHERE_SHOWN]
 
 
-ALERT: Final = Page(
-    path="/alerts/{alert_id}", template="alert.html", section="alerts", look=look, parameters=AlertQuery
-)
+ALERT: Final = Page(path="/alerts/{alert_id}", template="alert.html", section="alerts", look=look)

@@ -22,7 +22,6 @@ from jobsight.transports.http.pages.alert_filter import (
 )
 from jobsight.transports.http.pages.attention import KINDS, AttentionRow, attention_row
 from jobsight.transports.http.pages.attention import NAMES as RULE_WORDS
-from jobsight.transports.http.pages.said import Did, sentence
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.view.answers import AlertAnswer
 
@@ -34,13 +33,11 @@ Show = Literal["firing", "acknowledged", "silenced", "pending", "history"]
 
 
 class AlertsQuery(AlertWanted, frozen=True, kw_only=True):
-    """What stands in the URL: the shelf, the filter, the place, and what was just done."""
+    """What stands in the URL: the shelf, the filter, and the place."""
 
     show: Show = "firing"
     after: Annotated[str, Meta(max_length=128)] = ""
     cursor: parameters.Cursor | None = None
-    did: Did | None = None
-    n: Annotated[int, Meta(ge=0)] = 0
 
 
 class Tab(Struct, frozen=True, kw_only=True):
@@ -72,7 +69,6 @@ class AlertsView(Struct, frozen=True, kw_only=True):
     """
 
     show: str
-    said: str
     tabs: list[Tab]
     rows: list[AttentionRow]
     past: list[PastRow]
@@ -110,7 +106,6 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], AlertsView]:
             next_url = PATH + query.query(show=query.show, after=place_of(last[0]))
         return AlertsView(
             show=query.show,
-            said=sentence(query.did, query.n),
             tabs=[_tab(show, counts, query) for show in SHELVES if show != PENDING or counts[PENDING]],
             rows=rows,
             past=past,

@@ -12,7 +12,6 @@ from jobsight.core.job import FAILED, LOST
 from jobsight.protocol.validation import job_id_fault
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Source
-from jobsight.transports.http.pages.said import Did, sentence
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import query_of
 from jobsight.view.answers import Facets, JobAnswer, JobsFound
@@ -46,9 +45,6 @@ Text = Annotated[str, Meta(max_length=FILTER_CHARACTERS_MAX * 2)]
 class JobsQuery(Struct, frozen=True, kw_only=True):
     """
     What stands in the URL. `q` is the filter; the names beside it are for links from elsewhere, and join it.
-
-    Attributes:
-        did, n: What an action has just done, and to how many.
     """
 
     q: Text = ""
@@ -59,8 +55,6 @@ class JobsQuery(Struct, frozen=True, kw_only=True):
     since: Text | None = None
     until: Text | None = None
     cursor: parameters.Cursor | None = None
-    did: Did | None = None
-    n: Annotated[int, Meta(ge=0)] = 0
 
 
 class Chip(Struct, frozen=True, kw_only=True):
@@ -118,7 +112,6 @@ class JobsView(Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    said: str
     pieces: list[Piece]
     chips: list[Chip]
     ranges: list[RangeLink]
@@ -166,7 +159,6 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
         facets = None if found is None else found.facets
         return JobsView(
             text=text,
-            said=sentence(query.did, query.n),
             pieces=_pieces(text, faults),
             chips=_chips(job_filter),
             ranges=_ranges(job_filter),

@@ -13,11 +13,14 @@ from jobsight.transports.http.pages.alerts import ALERTS
 from jobsight.transports.http.pages.assets import Assets
 from jobsight.transports.http.pages.bulk import BULK
 from jobsight.transports.http.pages.chart import CHART
+from jobsight.transports.http.pages.doing import Doing
 from jobsight.transports.http.pages.job import JOB
 from jobsight.transports.http.pages.jobs import JOBS
 from jobsight.transports.http.pages.overview import OVERVIEW
 from jobsight.transports.http.pages.rendering import Rendering
 from jobsight.transports.http.pages.schedule import SCHEDULE
+from jobsight.transports.http.pages.settings import SETTINGS
+from jobsight.transports.http.pages.settings_actions import SettingsActions
 from jobsight.transports.http.pages.site import Ground, Page, Site
 from jobsight.transports.http.pages.task import TASK
 from jobsight.transports.http.pages.tasks import TASKS
@@ -25,7 +28,7 @@ from jobsight.transports.http.pages.unbuilt import unbuilt_endpoint
 from jobsight.transports.http.routes import Endpoint
 from jobsight.web import FOLDER
 
-PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, ALERTS, ALERT, SCHEDULE, *BULK, CHART)
+PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, ALERTS, ALERT, SCHEDULE, SETTINGS, *BULK, CHART)
 """Every page, in the order of the navigation."""
 
 
@@ -39,5 +42,8 @@ def page_endpoints(ground: Ground, asking: Asking, writer: Writer) -> list[Endpo
     if not assets.is_built:
         return [unbuilt_endpoint()]
     site = Site(ground, asking, Rendering(FOLDER / "templates", assets))
-    actions = Actions(writer, asking, ground.clock_ms, site.forget)
-    return [*(site.endpoint(page) for page in PAGES), *actions.endpoints(), *assets.endpoints()]
+    doing = Doing(writer, site.forget)
+    actions = Actions(writer, asking, ground.clock_ms, doing)
+    settings = SettingsActions(writer, asking, ground.telling, ground.clock_ms, doing, site.show)
+    pages = [site.endpoint(page) for page in PAGES]
+    return [*pages, *actions.endpoints(), *settings.endpoints(), *assets.endpoints()]

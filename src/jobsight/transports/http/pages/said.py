@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
 
 Did = Literal[
     "acknowledged",
@@ -12,6 +14,7 @@ Did = Literal[
     "dismissed",
     "revoked",
     "tested",
+    "untested",
     "removed",
     "retried",
     "saved",
@@ -27,16 +30,27 @@ _SENTENCES: Final = {
         "{n} lost jobs are dismissed: they stand cancelled now.",
     ),
     "revoked": ("Revoked: it opens nothing any more.", "{n} tokens are revoked."),
-    "tested": ("The channel was sent a test.", "{n} channels were sent a test."),
+    "tested": ("The channel has taken a test.", "{n} channels have taken a test."),
+    "untested": ("The channel did not take the test; its last answer says why.", "{n} channels did not take the test."),
     "removed": ("It is removed.", "{n} are removed."),
     "retried": ("It is sent once more.", "{n} are sent once more."),
     "saved": ("It is saved.", "{n} are saved."),
 }
 
 
-def sentence(did: Did | None, count: int) -> str:
-    """What is told; nothing where nothing was done. A `count` of 0 or 1 speaks of one thing."""
-    if did is None:
+class Told(Struct, frozen=True, kw_only=True):
+    """What stands in the URL of any page beside its own parameters: what was done, and to how many."""
+
+    did: Did | None = None
+    n: Annotated[int, Meta(ge=0)] = 0
+
+
+TOLD: Final = Told.__struct_fields__
+
+
+def sentence(told: Told) -> str:
+    """What is told; nothing where nothing was done."""
+    if told.did is None:
         return ""
-    one, many = _SENTENCES[did]
-    return one if count <= 1 else many.format(n=f"{count:,}")
+    one, many = _SENTENCES[told.did]
+    return one if told.n <= 1 else many.format(n=f"{told.n:,}")

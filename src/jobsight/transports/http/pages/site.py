@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,8 +27,10 @@ from jobsight.engine.instruments import Instruments
 from jobsight.engine.recent import Recent
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking, Source
+from jobsight.transports.http.channel_api import Telling
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.rendering import Rendering
+from jobsight.transports.http.pages.said import TOLD, Told, sentence
 from jobsight.transports.http.routes import Endpoint, caller_of
 
 FRESH_S: Final = 1.0
@@ -50,12 +53,14 @@ class Ground(Struct, frozen=True, kw_only=True):
     Attributes:
         state, recent, instruments: The writer's; read on the loop's thread only.
         clock_ms: Wall time, ms since the epoch, UTC.
+        telling: Who delivers, and what is known of the channels.
     """
 
     state: State
     recent: Recent
     instruments: Instruments
     clock_ms: Callable[[], int]
+    telling: Telling = Telling()
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -119,6 +124,8 @@ class Chrome(Struct, frozen=True, kw_only=True):
         theme: light or dark where the viewer has chosen; else as the system says.
         firing, acknowledged: Open alerts.
         search: What stands in the search field.
+        said: What an action has just done, in a sentence.
+        is_still: It is the answer to a form, and cannot be asked for again.
     """
 
     section: str
@@ -130,6 +137,8 @@ class Chrome(Struct, frozen=True, kw_only=True):
     can_operate: bool
     is_admin: bool
     search: str = ""
+    said: str = ""
+    is_still: bool = False
 
 
 class _Kept(Struct, frozen=True):
@@ -176,17 +185,19 @@ class Site:
 
     async def _find(self, page: Page, request: Request) -> _Kept:
         """The page as it was made within the last second, or made now; only once for all who ask at the same time."""
-        query = parameters.read(request.query_params.multi_items(), page.parameters)
+        pairs = request.query_params.multi_items()
+        query = parameters.read([pair for pair in pairs if pair[0] not in TOLD], page.parameters)
+        told = parameters.read([pair for pair in pairs if pair[0] in TOLD], Told)
         scope, theme = caller_of(request).scope, _theme(request)
         is_part = PART_HEADER in request.headers
-        key = (page.path, tuple(request.path_params.items()), query, scope, theme, is_part)
+        key = (page.path, tuple(request.path_params.items()), query, told, scope, theme, is_part)
         kept = self._kept.get(key)
         if kept is not None and time.monotonic() - kept.made_at < FRESH_S:
             return kept
         making = self._being_made.get(key)
         if making is None:
             wanted = Wanted(at_ms=self._ground.clock_ms(), query=query, path=request.path_params, scope=scope)
-            chrome = self._chrome(page, request, wanted, theme)
+            chrome = self._chrome(page, request, wanted, theme, told)
             making = asyncio.ensure_future(self._make(page, wanted, chrome, is_part))
             kept_then, made_then = self._kept, self._being_made
             made_then[key] = making
@@ -211,6 +222,15 @@ class Site:
 
         return await self._asking.ask(make)
 
+    def show(self, request: Request, template: str, section: str, view: Struct) -> Response:
+        """A page that nobody may keep: the answer to a form."""
+        page = Page(path=request.url.path, template=template, section=section, look=_nothing)
+        scope = caller_of(request).scope
+        wanted = Wanted(at_ms=self._ground.clock_ms(), query=None, path=request.path_params, scope=scope)
+        chrome = replace(self._chrome(page, request, wanted, _theme(request)), is_still=True)
+        body = self._rendering.render(template, is_part=False, view=view, chrome=chrome)
+        return Response(body, headers={"cache-control": "no-store"}, media_type="text/html")
+
     def _refusal(self, page: Page, request: Request, why: HttpRefusal) -> Response:
         """A page that says why there is none."""
         wanted = Wanted(
@@ -223,7 +243,7 @@ class Site:
         headers = {name.decode(): value.decode() for name, value in why.headers}
         return Response(body, why.status, headers=headers, media_type="text/html")
 
-    def _chrome(self, page: Page, request: Request, wanted: Wanted, theme: str) -> Chrome:
+    def _chrome(self, page: Page, request: Request, wanted: Wanted, theme: str, told: Told | None = None) -> Chrome:
         states = [alert.state for alert in self._ground.state.open_by_id.values()]
         url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return Chrome(
@@ -236,7 +256,12 @@ class Site:
             can_operate=wanted.can_operate,
             is_admin=wanted.scope >= TokenScope.ADMIN,
             search=request.query_params.get("q", ""),
+            said="" if told is None else sentence(told),
         )
+
+
+def _nothing(ground: Ground, wanted: Wanted) -> Finish:
+    raise AssertionError("the answer to a form is not looked at again")
 
 
 def _keep(
