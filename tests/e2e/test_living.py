@@ -193,7 +193,7 @@ def test_what_somebody_types_is_left_alone(visit, shared: Monitor, unique: str) 
     page.get_by_label("Silence for").select_option("24 hours")
     page.get_by_label("Comment").fill("on my way")
     shared.fail(f"{unique}-2", unique, error="another error")
-    expect(page.get_by_label("Error")).to_contain_text("another error")
+    expect(page.get_by_label("Error", exact=True)).to_contain_text("another error")
 
     expect(page.get_by_label("Comment")).to_have_value("on my way")
     expect(page.get_by_label("Silence for")).to_have_value("24h")
