@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.alerts_measures import ALERT_MEASURES
 from bench.growth import growth
 from bench.http_measures import HTTP_MEASURES
 from bench.pages import pages
@@ -125,6 +126,7 @@ MEASURES: dict[str, Callable[..., Figures]] = {
     "peers": peers,
     "pages": pages,
     **HTTP_MEASURES,
+    **ALERT_MEASURES,
 }
 
 BY_DEFAULT = ("write", "round_trip", "steps", "replay")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 from watched_state import MINUTE_MS, SECOND_MS, WatchedState
 
@@ -52,8 +55,11 @@ def silence(watch: WatchedState, span_ms: int) -> None:
 
 
 def test_every_reason_has_words() -> None:
-    """No decision is a riddle to its reader."""
+    """No decision is a riddle to its reader, nor to the reader of the documentation."""
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "explanation" / "receipts.md").read_text()
+
     assert set(Reason) == set(REASON_WORDS)
+    assert REASON_WORDS == dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
 
 
 def test_a_receipt_tells_every_try_of_every_notification() -> None:

@@ -67,6 +67,8 @@ REASON_WORDS: Final[Mapping[str, str]] = {
     Reason.STORM_SUMMARY: "told in the summary of a storm",
     Reason.HELD_BY_STORM: "held for a summary: the channel had too much within a minute",
     Reason.NOTICE: "told once, as a notice",
+    Reason.DRILL: "told as a drill",
+    Reason.RETRIED_BY_HAND: "sent again by hand, after it had been given up",
 }
 """Every reason of a decision, as an operator reads it."""
 

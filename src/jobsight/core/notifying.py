@@ -57,6 +57,8 @@ def announce(state: State, alert: Alert, change: Change, at_ms: int) -> None:
     if alert.state == RESOLVED:
         _announce_recovery(state, alert, at_ms)
         return
+    if change is Change.RAISED and _waits_everywhere(state, alert, at_ms):
+        return
     silence = silence_of(state.silences.values(), alert, at_ms) if state.silences else None
     is_inhibited = inhibitor_of(state, alert) is not None
     _note_suppressed(state, alert, "silence" if silence else "inhibition" if is_inhibited else None)
@@ -71,6 +73,19 @@ def announce(state: State, alert: Alert, change: Change, at_ms: int) -> None:
         elif decision.reason == Reason.FOLLOWER_WAITS and alert.alert_id not in group.waiting:
             group.waiting[alert.alert_id] = group.name
             _replan(state, group, at_ms)
+
+
+def _waits_everywhere(state: State, alert: Alert, at_ms: int) -> bool:
+    """Whether every channel knows of an alert without a task, and waits for its group's time to hear more: most of a storm."""
+    if alert.task is not None or alert.suppressed is not None or state.silences or alert.state != FIRING:
+        return False
+    if len(alert.told) != len(state.routing.channels):
+        return False
+    for told in alert.told.values():
+        group = state.groups.get(told.group)
+        if group is None or alert.alert_id not in group.waiting or group.due_ms is None or at_ms >= group.due_ms:
+            return False
+    return True
 
 
 def pass_group_timer(state: State, key: str, deadline_ms: int, at_ms: int) -> None:
@@ -370,10 +385,15 @@ def _note_told(state: State, group: Group, alert: Alert, dedup_key: str, at_ms: 
 
 def _note_decision(state: State, alert: Alert, channel: str, reason: Reason, at_ms: int) -> None:
     """Remember what was decided about a channel, where that is another reason than the last time."""
-    last = next((one.reason for one in reversed(alert.decisions) if one.channel == channel), None)
-    if last != reason:
-        alert.decisions = [*alert.decisions, Decided(at_ms, channel, str(reason))][-DECISIONS_KEPT:]
-        _touch_alert(state, alert)
+    for one in reversed(alert.decisions):
+        if one.channel == channel:
+            if one.reason == reason:
+                return
+            break
+    alert.decisions.append(Decided(at_ms, channel, reason.value))
+    if len(alert.decisions) > DECISIONS_KEPT:
+        del alert.decisions[0]
+    _touch_alert(state, alert)
 
 
 def _note_suppressed(state: State, alert: Alert, why: str | None) -> None:

@@ -159,7 +159,9 @@ def targets(routing: Routing, alert: Alert, at_ms: int) -> list[Target]:
         at_ms: For routes by time of day, ms UTC.
     """
     # Nobody hears through a broken channel that it is broken.
-    channels = [name for name in routing.channels if alert.rule != CHANNEL_BROKEN or name != alert.queue]
+    channels = routing.channels
+    if alert.rule == CHANNEL_BROKEN:
+        channels = [name for name in channels if name != alert.queue]
     if not routing.routes:
         group = group_key(alert, GROUP_BY_DEFAULT)
         return [Target(channel, group) for channel in channels]
