@@ -3,84 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.processes import ROOT, first_core, node_command, run_file
+from bench.http_live import live
+from bench.http_pings import pings
+from bench.http_service import CONNECTIONS, cpu_s, floor, other_cores, service
+from bench.http_starts import starts
+from bench.processes import ROOT, node_command, run_file
 from bench.workload import write_file
 
 Figures = dict[str, float]
 Say = Callable[[str], None]
 
 LINES_A_POST = 500
-CONNECTIONS = 32
-
-
-def _other_cores() -> None:
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores - {min(cores)} or cores)
-
-
-@contextmanager
-def service(data: Path) -> Iterator[tuple[int, int]]:
-    """A service on one core with a folder of its own: its port and its process id."""
-    command = [sys.executable, "-m", "jobsight", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=first_core, cwd=ROOT)
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", line)
-            if found:
-                yield int(found[1]), process.pid
-                break
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=30)
-    if process.returncode != 0:
-        raise RuntimeError(f"the service ended with exit code {process.returncode}: {rest}")
-
-
-@contextmanager
-def floor() -> Iterator[tuple[int, int]]:
-    """The bare server, as `service`."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "bench.http_floor", str(port)], preexec_fn=first_core, cwd=ROOT)
-    try:
-        ends = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(0.05)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _load(port: int, source: Path, *, lines: int, connections: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.http_client", str(port), str(source)]
     command += ["--lines", str(lines), "--connections", str(connections)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, preexec_fn=_other_cores, cwd=ROOT)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, preexec_fn=other_cores, cwd=ROOT)
     figures: dict[str, Any] = json.loads(done.stdout)
     if figures["refused"]:
         raise RuntimeError(f"{figures['refused']} requests were refused")
@@ -94,12 +40,15 @@ def post(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     found: list[dict[str, Any]] = []
     shares: list[float] = []
     for number in range(runs):
-        with floor() as (port, _):
+        with floor() as (port, pid):
+            before_s = cpu_s(pid)
             bare = _load(port, source, lines=1, connections=CONNECTIONS)
+            bare_cpu_us = (cpu_s(pid) - before_s) / count * 1e6
         with service(scratch / f"post-{number}") as (port, pid):
-            before_s = _cpu_s(pid)
+            before_s = cpu_s(pid)
             figures = _load(port, source, lines=1, connections=CONNECTIONS)
-            figures["cpu_us"] = (_cpu_s(pid) - before_s) / count * 1e6
+            figures["cpu_us"] = (cpu_s(pid) - before_s) / count * 1e6
+            figures["times_bare"] = figures["cpu_us"] / bare_cpu_us
         found.append(figures)
         shares.append(bare["wall_s"] / figures["wall_s"])
         rates = f"bare {count / bare['wall_s']:,.0f}/s, service {count / figures['wall_s']:,.0f}/s"
@@ -107,6 +56,7 @@ def post(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     return {
         "posts_per_s": round(statistics.median(count / one["wall_s"] for one in found)),
         "share_of_bare": round(statistics.median(shares), 3),
+        "cpu_times_bare": round(statistics.median(one["times_bare"] for one in found), 2),
         "p50_ms": round(statistics.median(one["p50_ms"] for one in found), 2),
         "p99_ms": round(statistics.median(one["p99_ms"] for one in found), 2),
         "cpu_us_per_post": round(statistics.median(one["cpu_us"] for one in found), 1),
@@ -135,4 +85,10 @@ def ndjson(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     }
 
 
-HTTP_MEASURES: dict[str, Callable[..., Figures]] = {"post": post, "ndjson": ndjson}
+HTTP_MEASURES: dict[str, Callable[..., Figures]] = {
+    "post": post,
+    "ndjson": ndjson,
+    "pings": pings,
+    "live": live,
+    "starts": starts,
+}

@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench.http_measures import service
+from bench.http_service import service
 from bench.processes import ROOT, node_command
 
 BLOCK_JOBS = 2_000
