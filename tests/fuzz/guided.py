@@ -1,7 +1,9 @@
 """
 Bytes that atheris makes up, guided by which paths through the codec they take; the oracle judges the answers.
 
-Atheris is no part of the locked tools: it has no wheel for every Python. `.venv/bin/python -m pip install atheris`.
+    PYTHONPATH=tests:. .venv/bin/python -m fuzz.guided 600
+
+Atheris is no part of the locked tools, since it has no wheel for every Python: `.venv/bin/python -m pip install atheris`.
 """
 
 from __future__ import annotations
@@ -44,3 +46,7 @@ def guide(seconds: int) -> int:
         atheris.Setup(["fuzz", f"-max_total_time={seconds}", "-max_len=2000", "-rss_limit_mb=2000", corpus], answer)
         atheris.Fuzz()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guide(int(sys.argv[1]) if len(sys.argv) > 1 else 60))

@@ -1,4 +1,4 @@
-"""`make fuzz`: mutated messages by the million, over every transport; or one session again; or guided by coverage."""
+"""`make fuzz`: mutated messages by the million, over every transport; or one session again."""
 
 from __future__ import annotations
 
@@ -71,10 +71,6 @@ def main() -> int:
         "--guided", type=int, metavar="SECONDS", help="let atheris look for new paths through the codec"
     )
     options = parser.parse_args()
-    if options.guided is not None:
-        from fuzz.guided import guide
-
-        return guide(options.guided)
     with tempfile.TemporaryDirectory() as folder:
         sessions = Sessions(options.seed, Path(folder))
         if options.session is not None:
