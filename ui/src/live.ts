@@ -54,6 +54,11 @@ export async function refresh(): Promise<void> {
     askedAt = performance.now();
     try {
         const answer = await fetch(main.dataset["from"] ?? location.href, { headers: { "x-jobsight-part": "1" } });
+        if (answer.redirected) {
+            // The session is over: the page leads to where one signs in.
+            location.reload();
+            return;
+        }
         if (!answer.ok || isPaused) return;
         if (isInHand(main)) owed = Math.max(owed, 1);
         const text = keepRows(await answer.text(), main);

@@ -1,4 +1,4 @@
-"""Pages that stand alone: signing in, and a refusal in words. Without scripts and styles, so that nothing can be missing."""
+"""Pages that stand alone: signing in, and a refusal in words. They need no scripts, and no styles either."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Final
 
 from starlette.responses import HTMLResponse
 
+from jobsight.transports.http.built import stylesheet_path
+
 PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{title} · Jobsight</title>
+<title>{title} · Jobsight</title>{styles}
 </head>
-<body>
+<body class="plain">
 <main>
+<p class="brand">jobsight</p>
 <h1>{title}</h1>
 {content}
 </main>
@@ -27,7 +30,9 @@ PAGE: Final = """<!doctype html>
 
 def plain_page(title: str, content: str, status: int = 200) -> HTMLResponse:
     """A page of a title (text) and a content (HTML that was put together with `escape`)."""
-    html = PAGE.format(title=escape(title), content=content)
+    path = stylesheet_path()
+    styles = "" if path is None else f'\n<link rel="stylesheet" href="{path}">'
+    html = PAGE.format(title=escape(title), content=content, styles=styles)
     return HTMLResponse(html, status, headers={"cache-control": "no-store"})
 
 

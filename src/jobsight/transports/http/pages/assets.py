@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobsight.transports.http.built import PREFIX, built_names
 from jobsight.transports.http.routes import Endpoint
 
-PREFIX: Final = "/assets/"
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
-
-
-class _Manifest(Struct):
-    files: dict[str, str]
 
 
 class Assets:
@@ -31,7 +24,7 @@ class Assets:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._names = _names(folder)
+        self._names = built_names(folder)
         self._forms: dict[str, dict[str, bytes]] = {
             name: {encoding: (folder / f"{name}{ending}").read_bytes() for encoding, ending in (("", ""), *_ENCODINGS)}
             for name in self._names.values()
@@ -74,11 +67,3 @@ def accepted(header: str) -> str:
     parts = [part.replace(" ", "").partition(";q=") for part in header.lower().split(",")]
     words = {word for word, _, weight in parts if weight.rstrip("0") not in ("0.", ".") and weight != "0"}
     return next((encoding for encoding, _ in _ENCODINGS if encoding in words), "")
-
-
-def _names(folder: Path) -> Mapping[str, str]:
-    """Source -> built name."""
-    try:
-        return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest).files
-    except FileNotFoundError:
-        return {}

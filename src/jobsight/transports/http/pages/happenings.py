@@ -1,26 +1,40 @@
-"""What has changed lately: problems that began and ended, and checks that were set."""
+"""What has changed lately: problems that began and ended, and what somebody has changed in the monitor."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
 
 from msgspec import Struct
 
 from jobsight.core.alert import RULE_JOB_FAILED
-from jobsight.core.state import State
-from jobsight.transports.http.asking import Source
+from jobsight.transports.http.asking import Viewing
 from jobsight.transports.http.pages.attention import KINDS, NAMES, subject_of
+from jobsight.view.answers import AuditAnswer
 
 SHOWN: Final = 10
 ALERTS_READ: Final = 60
 """Episodes that are looked at: the newest ones, by when they were opened."""
 
-CHECKS_READ: Final = 5
-_INDEX_BITS: Final = 20
+ACTIONS_READ: Final = 100
+CHANGES_READ: Final = 12
+"""Changes of one check that are shown."""
 
-Revision = tuple[int, str, str]
-"""Place in the log, task, author."""
+ACTIONS: Final = {
+    "check_set": "check set",
+    "check_removed": "check removed",
+    "silence_set": "silence set",
+    "silence_ended": "silence ended",
+    "maintenance_set": "maintenance set",
+    "routing_set": "routes set",
+    "alert_acknowledged": "acknowledged",
+    "alert_resolved": "resolved by hand",
+}
+"""What somebody has done -> how it is said; other actions do not change what is watched or told."""
+
+_OF_ALERTS: Final = ("alert_acknowledged", "alert_resolved")
+_OF_TASKS: Final = ("check_set", "check_removed")
 
 
 class Happening(Struct, frozen=True, kw_only=True):
@@ -34,33 +48,77 @@ class Happening(Struct, frozen=True, kw_only=True):
     href_task: str | None = None
 
 
-def check_revisions(state: State) -> list[Revision]:
-    """The checks that were set last. Reads the state: on the loop's thread."""
-    found = [(check.revision, check.task, check.author) for check in state.checks.values()]
-    return sorted(found, reverse=True)[:CHECKS_READ]
+class CheckChange(Struct, frozen=True, kw_only=True):
+    """A change of a check: when (ms UTC), by whom, and what differs from the one before, in words."""
+
+    at_ms: int
+    author: str
+    words: str
 
 
-def happenings(source: Source, revisions: Sequence[Revision]) -> list[Happening]:
+def happenings(view: Viewing) -> list[Happening]:
     """The latest changes, the newest first."""
-    found: list[Happening] = []
-    for alert in source.view.alerts(limit=ALERTS_READ).alerts:
-        subject = subject_of(alert.task, alert.queue)
+    return sorted([*_of_alerts(view), *_of_people(view)], key=lambda one: -one.at_ms)[:SHOWN]
+
+
+def check_changes(view: Viewing, task: str) -> list[CheckChange]:
+    """What was changed at a task's check, the newest first."""
+    entries = [one for one in view.audit(subject=task, limit=CHANGES_READ + 1).entries if one.action in _OF_TASKS]
+    before = [*entries[1:], None][: len(entries)]
+    changes = [
+        CheckChange(at_ms=one.at_ms, author=one.author, words=_difference(one, earlier))
+        for one, earlier in zip(entries, before, strict=True)
+    ]
+    return changes[:CHANGES_READ]
+
+
+def _of_alerts(view: Viewing) -> Iterator[Happening]:
+    for alert in view.alerts(limit=ALERTS_READ).alerts:
+        subject, alert_id = subject_of(alert.task, alert.queue), alert.alert_id
         what = "failed" if alert.rule == RULE_JOB_FAILED else NAMES.get(alert.rule, alert.rule)
         kind = KINDS.get(alert.rule, "warning")
-        found.append(Happening(at_ms=alert.opened_ms, kind=kind, subject=subject, what=what, href_alert=alert.alert_id))
+        yield Happening(at_ms=alert.opened_ms, kind=kind, subject=subject, what=what, href_alert=alert_id)
         if alert.resolved_ms is not None:
-            found.append(
-                Happening(
-                    at_ms=alert.resolved_ms,
-                    kind="completed",
-                    subject=subject,
-                    what="recovered",
-                    href_alert=alert.alert_id,
-                )
-            )
-    for place, task, author in revisions:
-        record = source.log.record(place >> _INDEX_BITS)
-        if record is not None:
-            what = f"check set by {author}"
-            found.append(Happening(at_ms=record.accept_ms, kind="changed", subject=task, what=what, href_task=task))
-    return sorted(found, key=lambda one: -one.at_ms)[:SHOWN]
+            at_ms = alert.resolved_ms
+            yield Happening(at_ms=at_ms, kind="completed", subject=subject, what="recovered", href_alert=alert_id)
+
+
+def _of_people(view: Viewing) -> Iterator[Happening]:
+    """What was done by one hand at one moment is one line."""
+    entries = [one for one in view.audit(limit=ACTIONS_READ).entries if one.action in ACTIONS]
+    for (_, author, action), group in groupby(entries, key=lambda one: (one.seq, one.author, one.action)):
+        yield _deed(list(group), author, action)
+
+
+def _deed(entries: Sequence[AuditAnswer], author: str, action: str) -> Happening:
+    first = entries[0]
+    what = f"{ACTIONS[action]} by {author}"
+    if len(entries) > 1:
+        return Happening(at_ms=first.at_ms, kind="changed", subject=f"{len(entries)} at once", what=what)
+    return Happening(
+        at_ms=first.at_ms,
+        kind="acknowledged" if action in _OF_ALERTS else "silenced" if action.startswith("silence") else "changed",
+        subject=str(first.detail.get("task") or first.subject or "all"),
+        what=what,
+        href_alert=first.subject if action in _OF_ALERTS else None,
+        href_task=first.subject if action in _OF_TASKS else None,
+    )
+
+
+def _difference(entry: AuditAnswer, earlier: AuditAnswer | None) -> str:
+    if entry.action == "check_removed":
+        return "removed"
+    after = _fields(entry)
+    if earlier is None or earlier.action == "check_removed":
+        return "set: " + ("; ".join(f"{name} {value}" for name, value in after.items()) or "nothing yet")
+    before = _fields(earlier)
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return (
+        "; ".join(f"{name} {before.get(name, 'none')} → {after.get(name, 'none')}" for name in names)
+        or "set again, the same"
+    )
+
+
+def _fields(entry: AuditAnswer) -> dict[str, Any]:
+    expected = entry.detail.get("expected")
+    return expected if isinstance(expected, dict) else {}

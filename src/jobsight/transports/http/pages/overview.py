@@ -13,7 +13,7 @@ from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.attention import ROWS_MAX, AttentionRow, attention_rows
 from jobsight.transports.http.pages.chart import Column, Range, columns_of
 from jobsight.transports.http.pages.glances import glances, healthy_count
-from jobsight.transports.http.pages.happenings import Happening, check_revisions, happenings
+from jobsight.transports.http.pages.happenings import Happening, happenings
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.task_rows import TaskRow, task_rows
 
@@ -81,7 +81,6 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
     found = glances(ground)
     attention = attention_rows(state.open_by_id.values(), ROWS_MAX)
     attention_total, healthy = len(state.open_by_id), healthy_count(found)
-    revisions = check_revisions(state)
 
     def finish(source: Source) -> Overview:
         at_ms = wanted.at_ms
@@ -93,7 +92,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
             healthy=healthy,
             tasks_total=len(found),
             now=_now(source, counts, at_ms),
-            happenings=happenings(source, revisions),
+            happenings=happenings(source.view),
             tasks=task_rows(source.view, found[:TASKS_SHOWN], at_ms),
             range=query.range,
             table=columns,

@@ -123,6 +123,7 @@ class Chrome(Struct, frozen=True, kw_only=True):
         url: Of this page, with its query.
         theme: light or dark where the viewer has chosen; else as the system says.
         firing, acknowledged: Open alerts.
+        has_session: The viewer has signed in, and may sign out.
         search: What stands in the search field.
         said: What an action has just done, in a sentence.
         is_still: It is the answer to a form, and cannot be asked for again.
@@ -136,6 +137,7 @@ class Chrome(Struct, frozen=True, kw_only=True):
     acknowledged: int
     can_operate: bool
     is_admin: bool
+    has_session: bool
     search: str = ""
     said: str = ""
     is_still: bool = False
@@ -188,9 +190,11 @@ class Site:
         pairs = request.query_params.multi_items()
         query = parameters.read([pair for pair in pairs if pair[0] not in TOLD], page.parameters)
         told = parameters.read([pair for pair in pairs if pair[0] in TOLD], Told)
-        scope, theme = caller_of(request).scope, _theme(request)
+        caller, theme = caller_of(request), _theme(request)
+        scope = caller.scope
         is_part = PART_HEADER in request.headers
-        key = (page.path, tuple(request.path_params.items()), query, told, scope, theme, is_part)
+        places = tuple(request.path_params.items())
+        key = (page.path, places, query, told, scope, caller.has_session, theme, is_part)
         kept = self._kept.get(key)
         if kept is not None and time.monotonic() - kept.made_at < FRESH_S:
             return kept
@@ -255,6 +259,7 @@ class Site:
             acknowledged=states.count(ACKNOWLEDGED),
             can_operate=wanted.can_operate,
             is_admin=wanted.scope >= TokenScope.ADMIN,
+            has_session=caller_of(request).has_session,
             search=request.query_params.get("q", ""),
             said="" if told is None else sentence(told),
         )

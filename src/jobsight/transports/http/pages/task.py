@@ -18,6 +18,7 @@ from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.attention import AttentionRow, attention_rows
 from jobsight.transports.http.pages.chart import Column, Range, columns_of
 from jobsight.transports.http.pages.glances import Glance, glance_of
+from jobsight.transports.http.pages.happenings import CheckChange, check_changes
 from jobsight.transports.http.pages.schedule_words import schedule_words
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.strips import WideBar, wide_bars
@@ -34,7 +35,6 @@ FAILED_READ: Final = 100
 
 ERRORS_SHOWN: Final = 8
 SEARCH_S_MAX: Final = 0.005
-_INDEX_BITS: Final = 20
 
 
 class TaskParameters(Struct, frozen=True, kw_only=True):
@@ -61,12 +61,11 @@ class Term(Struct, frozen=True, kw_only=True):
 
 
 class CheckView(Struct, frozen=True, kw_only=True):
-    """What is expected of a task, in words; who said so, and when (ms UTC, None where the log does not hold it any more)."""
+    """What is expected of a task, in words, and who said so."""
 
     terms: list[Term]
     author: str
     origin: str
-    set_ms: int | None
     runbook_url: str | None
     max_runtime_ms: int | None
     min_runtime_ms: int | None
@@ -86,6 +85,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
     errors: list[ErrorGroup]
     alerts: list[AlertAnswer]
     check: CheckView | None
+    changes: list[CheckChange]
     range: str
     table: list[Column] | None
     width_s: int
@@ -100,8 +100,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskView]:
         raise HttpRefusal(404, Code.KEY_DOES_NOT_EXIST, text)
     state = ground.state
     check = state.checks.get(name)
-    terms = [] if check is None else _terms(check)
-    facts = None if check is None else (check.author, str(check.origin), check.revision)
+    check_view = None if check is None else _check_view(check)
     attention = attention_rows(alert for alert in state.open_by_id.values() if alert.task == name)
 
     def finish(source: Source) -> TaskView:
@@ -122,7 +121,8 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskView]:
             attention=attention,
             errors=_errors(view, name),
             alerts=view.alerts(task=name, limit=ALERTS_SHOWN).alerts,
-            check=None if facts is None else _check_view(source, glance, terms, facts),
+            check=check_view,
+            changes=check_changes(view, name),
             range=query.range,
             table=columns,
             width_s=0 if not columns else (columns[1].at_ms - columns[0].at_ms) // 1000,
@@ -131,18 +131,15 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskView]:
     return finish
 
 
-def _check_view(source: Source, glance: Glance, terms: list[Term], facts: tuple[str, str, int]) -> CheckView:
-    author, origin, revision = facts
-    record = source.log.record(revision >> _INDEX_BITS)
-    expected = glance.expected
+def _check_view(check: Check) -> CheckView:
+    expected = check.expected
     return CheckView(
-        terms=terms,
-        author=author,
-        origin=origin,
-        set_ms=None if record is None else record.accept_ms,
-        runbook_url=None if expected is None else safe_link(expected.runbook_url),
-        max_runtime_ms=None if expected is None else expected.max_runtime_ms,
-        min_runtime_ms=None if expected is None else expected.min_runtime_ms,
+        terms=_terms(check),
+        author=check.author,
+        origin=str(check.origin),
+        runbook_url=safe_link(expected.runbook_url),
+        max_runtime_ms=expected.max_runtime_ms,
+        min_runtime_ms=expected.min_runtime_ms,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -114,6 +115,11 @@ def path_of(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
+def quoted(text: str) -> str:
+    """A name as one word of a shell, whatever is in it: commands are copied from pages, and names come from workers."""
+    return shlex.quote("".join(letter for letter in text if letter.isprintable()))
+
+
 def query_of(values: Mapping[str, Any]) -> str:
     """Names and values as a query, with its question mark; what is None is left out, and nothing at all is nothing."""
     given = {name: value for name, value in values.items() if value is not None}
@@ -139,5 +145,6 @@ FILTERS: Final[Mapping[str, Callable[..., str | bool]]] = {
     "first_line": first_line,
     "path_of": path_of,
     "query_of": query_of,
+    "shell": quoted,
 }
 """As templates call them."""
