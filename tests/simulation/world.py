@@ -81,6 +81,7 @@ class World:
         self.is_healing = False
         self.sides = {name: FarSide() for name in ("pager", "mail")[: self.dice.choice((1, 2))]}
         FAR_SIDES.update(self.sides)
+        self.configured = list(self.sides)
         self.ledger = Ledger(self.sides)
         self.promises = Promises(self.ledger)
         self.workload = Workload(self.dice)
@@ -150,7 +151,7 @@ class World:
         self.is_dead = self.is_cut = False
         self.life += 1
         channels: dict[str, Notifier] = {
-            name: _Watched(FakeSettings(side=name), Making(name=name), self) for name in self.sides
+            name: _Watched(FakeSettings(side=name), Making(name=name), self) for name in self.configured
         }
         self.monitor = Monitor(path, self.clock, self.dice, channels, self.keep, self._pass_point, self._room)
         self._trimming = iter(())
@@ -233,6 +234,8 @@ class World:
         self._note_marks()
         self._excuse()
         self.clock.advance(self.dice.choice((SECOND_MS, 2 * MINUTE_MS)))
+        if len(self.sides) > 1 and self.dice.random() < 0.3:  # a channel is taken out of the configuration, or put back
+            self.configured = ["pager"] if len(self.configured) > 1 else list(self.sides)
         await self._start(path)
 
     # ------------------------------------------------------------------------------------------- what the outside does

@@ -274,6 +274,53 @@ def test_a_clock_that_is_set_back_puts_no_second_try_off() -> None:
     assert ["trigger"] == [str(one.kind) for one in side.taken]
 
 
+def test_what_is_taken_over_twice_is_sent_once() -> None:
+    """A notification that a start itself decides on stands in the outbox, and is news to the dispatcher as well."""
+    side = FAR_SIDES["unit"] = FarSide(slow_ms=10)
+    watch = WatchedState()
+    watch.route("c1")
+    watch.report(failed("a"))
+    clock = Clock(watch.now_ms)
+    loop = SteppedLoop(clock)
+    channel = FakeChannel(FakeSettings(side="unit"), Making(name="c1"))
+    dispatcher = Dispatcher(
+        watch.state, {"c1": channel}, lambda _, done: done(True), clock.wall, clock.steady, lambda: 1.0
+    )
+
+    async def live() -> None:
+        dispatcher.start()
+        await loop.until_quiet()
+        dispatcher.take(list(watch.state.outbox.values()))
+        for _ in range(5):
+            clock.advance(10)
+            await loop.until_quiet()
+        await dispatcher.close()
+
+    loop.run_until_complete(live())
+    loop.close()
+
+    assert 1 == len(side.taken)
+
+
+def test_a_step_of_the_clock_is_seen_although_nothing_was_flushed_yet() -> None:
+    """Right after the first reports, before the ticker knows of them, the clock is set back: it is told all the same."""
+    watch, clock, said = WatchedState(), Clock(3_000 * DAY_MS), []
+
+    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        said.extend(type(event).__name__ for event in events)
+        done(True)
+
+    ticker = Ticker(watch.state, submit, clock.wall, steady_ms=clock.steady)
+    ticker.tick()
+    watch.report(StatusUpdate(job_id="a", status="running"))
+    clock.advance(10)
+    clock.set(-400 * DAY_MS)
+    ticker.register(watch.state.changes)
+    ticker.tick()
+
+    assert ["MonitorBlind"] == said
+
+
 def test_a_clock_that_is_set_back_lets_the_view_be_flushed_in_time() -> None:
     """The age of what was not flushed yet is counted by a clock that nobody sets."""
     log, view, clock = MemoryLog(log_id="0" * 32, rules_version=1), View.open(None, "0" * 32), Clock(3 * DAY_MS)

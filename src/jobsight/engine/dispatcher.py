@@ -210,6 +210,8 @@ class Dispatcher:
         lane = self.lanes.get(delivery.channel)
         if delivery.state != DeliveryState.WAITING:
             return
+        if lane is not None and delivery.number in lane.since_ms:
+            return  # decided on during the start, it was in the outbox and is news as well
         if lane is None:
             self._conclude(delivery, DeliveryState.DEAD, delivery.tries, "there is no such channel any more")
             return

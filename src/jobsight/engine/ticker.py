@@ -110,7 +110,7 @@ class Ticker:
         has_watched = self._has_watched()
         if self._is_waiting:
             return
-        if len(self._heap) == 0 and not self._ready:
+        if len(self._heap) == 0 and not self._ready and not (has_watched and self._state.changes.events):
             self._state.alive_ms = now_ms
             return
         if abs(now_ms - self._state.alive_ms) > BLIND_MS_MIN:
@@ -132,11 +132,17 @@ class Ticker:
         self._alive_ms = self._noted_ms = self._clock_ms()
 
     def _has_watched(self) -> bool:
-        """Whether somebody looked a moment ago, by the clock that nobody can set."""
-        if self._steady_ms is None:
+        """Whether somebody looked a moment ago; from now on somebody has."""
+        is_watching = self._is_watching()
+        if self._steady_ms is not None:
+            self._watched_ms = self._steady_ms()
+        return is_watching
+
+    def _is_watching(self) -> bool:
+        """Whether the last look is not long ago, by the clock that nobody can set."""
+        if self._steady_ms is None or self._watched_ms is None:
             return False
-        last_ms, self._watched_ms = self._watched_ms, self._steady_ms()
-        return last_ms is not None and self._watched_ms - last_ms <= BLIND_MS_MIN
+        return self._steady_ms() - self._watched_ms <= BLIND_MS_MIN
 
     def _note(self, now_ms: int) -> None:
         """Note that the monitor watches. What finds no room now is noted with a later tick; until then nothing is lost by it."""
@@ -153,7 +159,7 @@ class Ticker:
         Args:
             changes: Of the state, not yet flushed.
         """
-        if len(self._heap) == 0:
+        if len(self._heap) == 0 and not self._is_watching():
             self._state.alive_ms = self._clock_ms()
         state, heap = self._state, self._heap
         checks = state.checks
