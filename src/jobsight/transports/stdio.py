@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -19,8 +21,19 @@ from jobsight.protocol.session import Outcome, Session
 READ_BYTES: Final = 256 * 1024
 """Read at once; what has come in is never waited for."""
 
-IN_FLIGHT_MAX: Final = 8
+IN_FLIGHT_MAX: Final = 12
 """Chunks that may wait for the log; above that, reading stops."""
+
+GATHERED_MAX: Final = 6
+"""
+Chunks that are handed to the log at once, where so many have come in already.
+
+For speed alone: a batch of six takes a quarter less room than six batches, and is one commit. Two such batches are still
+fewer events than the view may lag by.
+"""
+
+PIPE_BYTES: Final = 1024 * 1024
+"""What a pipe to the node is to hold, where the system allows it; by itself it holds 64 KB."""
 
 STOP_SECONDS_MAX: Final = 9
 """After a signal: time for committing, answering and flushing, before the node ends all the same."""
@@ -94,6 +107,7 @@ class StdioNode:
             OutputGone: What was read is stored, but stdout did not take the replies.
             StorageError: The log could not be written; the outcome of the last batch is unknown.
         """
+        _widen(self._input_fd)
         poller = select.poll()
         poller.register(self._waker.read_fd, select.POLLIN)
         is_reading = False
@@ -144,18 +158,32 @@ class StdioNode:
         return min((due_ms for due_ms in (flush_ms, tick_ms) if due_ms is not None), default=None)
 
     def _read(self) -> bool:
-        """Read once; False at the end of the input."""
+        """Read what has come in, up to a limit, and hand it over together; False at the end of the input."""
+        chunks: list[Chunk] = []
+        data: bytes | None = b"."
+        while data and len(chunks) < GATHERED_MAX and (not chunks or self._has_more()):
+            data = self._read_once()
+            if data:
+                chunks.append(self._session.feed(data))
+        for chunk in chunks:
+            self._submit(chunk)
+        return data != b""
+
+    def _has_more(self) -> bool:
+        """Whether there is input that need not be waited for."""
+        poller = select.poll()
+        poller.register(self._input_fd, select.POLLIN)
+        return bool(poller.poll(0))
+
+    def _read_once(self) -> bytes | None:
+        """What one read gives; empty at the end of the input, None where there is nothing after all."""
         try:
-            data = os.read(self._input_fd, READ_BYTES)
+            return os.read(self._input_fd, READ_BYTES)
         except BlockingIOError:
-            return True
+            return None
         except OSError as error:
             self._complain(f"stdin cannot be read ({error.strerror}); ending as at its end")
-            return False
-        if not data:
-            return False
-        self._submit(self._session.feed(data))
-        return True
+            return b""
 
     def _submit(self, chunk: Chunk) -> None:
         if chunk.reports or chunk.asides:
@@ -172,3 +200,10 @@ class StdioNode:
                 self._is_output_gone = True
                 if error.errno != errno.EPIPE:
                     self._output_fault = f"stdout cannot be written ({error.strerror})"
+
+
+def _widen(pipe_fd: int) -> None:
+    """Let a pipe hold more, so that what is read at once is not a quarter of what could be."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # it is no pipe, or the system does not allow it
+            fcntl.fcntl(pipe_fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
