@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -79,6 +80,14 @@ def test_the_sdist_works(packages: Packages, has_node: bool, tmp_path: Path) -> 
     assert sorted(names_of(packages, tmp_path)) == sorted(
         path.name for path in bin_folder.parent.glob("lib/python*/site-packages/jobsight/web/assets/*")
     )
+
+
+def test_a_clone_can_be_installed_without_node(tmp_path: Path) -> None:
+    """pip on a clone builds the pages too: where there is no Node, it fetches one for the build."""
+    run("git", "clone", "--quiet", str(ROOT), "clone", cwd=tmp_path, env=dict(os.environ))
+    bin_folder = installed(tmp_path, tmp_path / "clone", pythons()[-1], has_node=False)
+
+    assert list(bin_folder.parent.glob("lib/python*/site-packages/jobsight/web/assets/app-*.js"))
 
 
 def names_of(packages: Packages, folder: Path) -> list[str]:
