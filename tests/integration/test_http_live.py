@@ -192,3 +192,47 @@ def test_the_number_of_clients_is_bounded(tmp_path: Path) -> None:
             follower.close()
 
     assert (503, "1") == (refused.status_code, refused.headers["retry-after"])
+
+
+@pytest.mark.slow
+def test_changes_of_alerts_come_as_they_happen_and_nothing_is_missed(tmp_path: Path) -> None:
+    """Opened, acknowledged, resolved; who was away goes on where he left, and who was away too long is told so."""
+    with service(tmp_path) as running:
+        with alert_stream(running) as events:
+            running.post({"type": "job_failed", "job_id": "a", "task": "t", "error": "boom"})
+            first_id, _, first = next(events)
+            with running.client() as client:
+                client.post(f"/api/v1/alerts/{first['alert']['alert_id']}/acknowledge", json={})
+            second = next(events)[2]
+        running.post({"type": "job_failed", "job_id": "b", "task": "other", "error": "boom"})
+        running.post({"type": "job_completed", "job_id": "c", "task": "t"})
+        with alert_stream(running, "?task=t", {"last-event-id": first_id}) as events:
+            again = [next(events)[2] for _ in range(2)]
+        with alert_stream(running, "", {"last-event-id": "7.1"}) as events:
+            lost = next(events)[1]
+
+    assert ("t", "firing") == (first["alert"]["task"], first["alert"]["state"])
+    assert "acknowledged" == second["alert"]["state"]
+    assert ["acknowledged", "resolved"] == [one["alert"]["state"] for one in again]
+    assert "reset" == lost
+
+
+@contextmanager
+def alert_stream(
+    running: Service, query: str = "", headers: dict[str, str] | None = None
+) -> Iterator[Iterator[tuple[str, str, dict[str, Any]]]]:
+    """The stream of alerts: id, name and data of each event."""
+
+    def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        fields: dict[str, str] = {}
+        for line in lines:
+            field, _, value = line.partition(": ")
+            if line:
+                fields[field] = value
+            elif "data" in fields:
+                yield fields["id"], fields["event"], json.loads(fields["data"])
+                fields = {}
+
+    with running.client() as client, client.stream("GET", f"/api/v1/alerts/stream{query}", headers=headers) as answer:
+        assert 200 == answer.status_code
+        yield events(answer.iter_lines())

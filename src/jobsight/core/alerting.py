@@ -10,6 +10,7 @@ from jobsight.core.alert import (
     JOBS_NAMED_MAX,
     NONE,
     OPEN_WITHOUT_TASK_MAX,
+    PENDING,
     RESOLVED,
     RULE_JOB_FAILED,
     Alert,
@@ -81,7 +82,8 @@ def succeed(state: State, job: Job, at_ms: int) -> list[Alert]:
         job.alert_id = None
         of_task.successes += 1
         check = state.checks.get(of_task.task or "")
-        if check is not None and of_task.successes < check.expected.recovery_threshold:
+        is_told = of_task.state != PENDING  # failures that did not come one after the other open nothing
+        if is_told and check is not None and of_task.successes < check.expected.recovery_threshold:
             _touch(state, of_task)
         else:
             resolve(state, of_task, AlertKind.SUCCEEDED, at_ms)

@@ -11,8 +11,9 @@ from msgspec import Struct
 from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, RESOLVED, RULE_JOB_FAILED, Alert, fingerprint_of
 from jobsight.core.check import RUNS_LEARNED_MIN, Check, start_deadline_ms
 from jobsight.core.decision import Reason
+from jobsight.core.inhibition import inhibitor_of
 from jobsight.core.job import RETRYING
-from jobsight.core.notifying import decision_for, inhibitor_of
+from jobsight.core.notifying import decision_for
 from jobsight.core.outbox import Delivery, DeliveryState
 from jobsight.core.rules import ALERT_RULES, FAILURE_RATE, MISSED, OVERDUE, OVERLAP, STALLED, TOO_FAST, TOO_LONG
 from jobsight.core.silences import Silence, silence_of

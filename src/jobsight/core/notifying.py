@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from jobsight.core.alert import (
-    ACKNOWLEDGED,
     DECISIONS_KEPT,
     FIRING,
     PENDING,
@@ -18,7 +17,6 @@ from jobsight.core.alert import (
     Alert,
     Decided,
     Told,
-    fingerprint_of,
 )
 from jobsight.core.decision import (
     STORM_WINDOW_MS,
@@ -31,10 +29,10 @@ from jobsight.core.decision import (
     group_due_ms,
 )
 from jobsight.core.groups import STORM, ChannelPace, Group, group_key_of, has_room, note_sent, plan
+from jobsight.core.inhibition import inhibitor_of, place_of
 from jobsight.core.notices import elsewhere, notice_of, summary_of
 from jobsight.core.outbox import Delivery, Notice, NoticeKind
 from jobsight.core.routing import Target, targets
-from jobsight.core.rules import ALERT_RULES
 from jobsight.core.silences import silence_of
 from jobsight.core.state import State
 
@@ -106,19 +104,6 @@ def pass_group_timer(state: State, key: str, deadline_ms: int, at_ms: int) -> No
             group.repeat_ms = None
     group.due_ms = None
     _replan(state, group, at_ms)
-
-
-def inhibitor_of(state: State, alert: Alert) -> Alert | None:
-    """The firing alert of a task on which this one's depends, if any."""
-    check = state.checks.get(alert.task) if alert.task is not None and state.checks else None
-    if check is None:
-        return None
-    for task in check.expected.depends_on:
-        for rule in ALERT_RULES:
-            found = state.open_by_fingerprint.get(fingerprint_of(rule, task, None, ""))
-            if found is not None and found is not alert and found.state in (FIRING, ACKNOWLEDGED):
-                return found
-    return None
 
 
 def announce_again(state: State, alerts: Sequence[Alert], at_ms: int) -> None:
@@ -276,7 +261,7 @@ def _announce_recovery(state: State, alert: Alert, at_ms: int) -> None:
             put(state, channel, NoticeKind.RESOLVE, told.dedup_key, alert.alert_id, Reason.RECOVERED, notice, at_ms)
         elif group is None or not group.summarized:
             put(state, channel, NoticeKind.RESOLVE, told.dedup_key, None, Reason.RECOVERED, notice, at_ms)
-    for alert_id in sorted(state.inhibited, key=_place):
+    for alert_id in sorted(state.inhibited, key=place_of):
         other = state.open_by_id.get(alert_id)
         if other is None:
             del state.inhibited[alert_id]
@@ -364,12 +349,7 @@ def _group_for(state: State, target: Target, alert: Alert) -> Group:
 
 def _episode(alert: Alert) -> int:
     """A group's episode is that of its first alert: the same after a replay, however the batches fell."""
-    return _place(alert.alert_id)
-
-
-def _place(alert_id: str) -> int:
-    """Where in the log the event stands that has opened an alert."""
-    return int(alert_id.rpartition("-")[2])
+    return place_of(alert.alert_id)
 
 
 def _note_told(state: State, group: Group, alert: Alert, dedup_key: str, at_ms: int) -> None:
