@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.app.stores import Store, open_store
@@ -17,6 +17,7 @@ from jobsight.core.events import InternalEvent, SettingsChanged
 from jobsight.engine.collector import spare_the_collector
 from jobsight.engine.declaring import CONFIG, plan
 from jobsight.engine.retention import KeepTimes
+from jobsight.protocol.declared import Declared
 from jobsight.protocol.session import ReplyForm, Session
 
 if TYPE_CHECKING:
@@ -170,6 +171,8 @@ def _record_settings(settings: Settings, channels: Mapping[str, Notifier], write
     if events:
         writer.record(events)
         writer.flush()
+    # What is declared stands in the state from here on: a file of 100,000 checks is not held twice.
+    force_setattr(settings, "declared", Declared())
 
 
 def _greet(settings: Settings, port: int, state: State, say: Say) -> None:
