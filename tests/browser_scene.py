@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +71,9 @@ class Monitor:
             lines = "\n".join(json.dumps(body) for body in bodies)
             client.post(EVENTS, content=lines.encode(), headers=NDJSON).raise_for_status()
             last = next((body["job_id"] for body in reversed(bodies)), None)
-            shown = {"q": f'"{last}"'}
-            until(lambda: str(last) in client.get("/jobs", params=shown).text, "the last report to be listed")
+            quoted = str(last).replace("\\", "\\\\").replace('"', '\\"')
+            shown = {"q": f'"{quoted}"'}
+            until(lambda: str(last) in unescape(client.get("/jobs", params=shown).text), "the last report to be listed")
 
     def fail(self, job_id: str, task: str | None = None, error: str = "no route to host", **fields: Any) -> None:
         """A job that has failed for good."""
@@ -163,6 +166,11 @@ def why_not() -> str | None:
     if not Assets(FOLDER / "assets").is_built:
         return "built without pages (no Node at hand)"
     return None
+
+
+def is_complaint(text: str) -> bool:
+    """Whether the console says that something was refused."""
+    return re.search(r"Content Security Policy|Content-Security-Policy|Refused to", text) is not None
 
 
 def in_time(condition: Callable[[], bool], what: str) -> None:

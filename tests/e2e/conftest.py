@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser_scene import CHROMIUM, FLAGS, Monitor, monitor, run_workers, scratch_home, why_not
+from browser_scene import CHROMIUM, FLAGS, Monitor, is_complaint, monitor, run_workers, scratch_home, why_not
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -88,11 +88,6 @@ def visit(browser: Browser, shared: Monitor) -> Iterator[Visit]:
     for context in contexts:
         context.close()
     assert [] == complaints
-
-
-def is_complaint(text: str) -> bool:
-    """Whether the console says that something was refused."""
-    return re.search(r"Content Security Policy|Content-Security-Policy|Refused to", text) is not None
 
 
 @pytest.fixture

@@ -1,0 +1,130 @@
+"""Journeys of somebody who has to sign in, who may only read, or who looks at a monitor for the first time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from browser_scene import Monitor, address_of_alert, monitor
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Page, expect
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitor]:
+    """A monitor with an operator who may read, one who may do everything, and one alert."""
+    with monitor(tmp_path_factory.mktemp("guarded")) as one:
+        with one.service.control() as control:
+            for name, scope in (("rita", "read"), ("ada", "admin")):
+                control.post(
+                    "/api/v1/users", json={"name": name, "scope": scope, "password": PASSWORD}
+                ).raise_for_status()
+        one.tokens["admin"] = one.service.create_token("admin")
+        one.fail("x-1", "billing.export")
+        yield one
+
+
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill in the form."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_signing_in_leads_to_where_one_wanted_to_go(visit, guarded: Monitor) -> None:
+    """A link from a colleague survives the login; signing out ends it."""
+    page = visit("/jobs?q=status:failed", of=guarded)
+    expect(page).to_have_url(re.compile("/login"))
+    sign_in(page, "ada", "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("wrong")
+    sign_in(page, "ada")
+    expect(page.locator("#jobs [data-open]")).to_have_text(["x-1"])
+    page.goto("/settings")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/jobs")
+
+    expect(page).to_have_url(re.compile("/login"))
+
+
+def test_whoever_may_only_read_sees_no_buttons(visit, guarded: Monitor) -> None:
+    """Every list and every page is there; nothing that changes something is."""
+    path = address_of_alert(guarded, "billing.export")
+    page = visit("/login", of=guarded)
+    sign_in(page, "rita")
+    expect(page.locator(".bar")).to_be_visible()
+    for where in ("/", "/jobs?q=status:failed", "/alerts", path, "/settings"):
+        page.goto(where)
+        expect(page.locator("main")).to_contain_text(re.compile("billing.export|x-1|Channels"))
+        forms = page.locator("main form[method=post]:not([action='/logout'])")
+        assert 0 == forms.count(), where
+        assert 0 == page.locator("a[href^='/bulk/']").count(), where
+    page.goto("/bulk/alerts/acknowledge?show=firing")
+
+    expect(page.locator("body")).to_contain_text("this needs operate")
+
+
+def test_a_token_is_shown_once_and_can_be_revoked(visit, guarded: Monitor) -> None:
+    """It works as soon as it is made, is never shown again, and opens nothing once it is revoked."""
+    page = visit("/login?next=/settings", of=guarded)
+    sign_in(page, "ada")
+    page.get_by_label("Note").fill("for the night shift")
+    page.locator("#tokens").get_by_label("May").select_option("read")
+    page.get_by_role("button", name="Create a token").click()
+    token = page.locator(".command code").first.text_content() or ""
+    with guarded.service.client(token) as client:
+        assert 200 == client.get("/api/v1/stats").status_code
+    page.goto("/settings")
+    expect(page.locator("#tokens")).not_to_contain_text(token)
+    page.locator("#tokens tr", has_text="for the night shift").get_by_role("button", name="Revoke").click()
+    expect(page.locator("#tokens tr", has_text="for the night shift")).to_contain_text("revoked")
+
+    with guarded.service.client(token) as client:
+        assert 401 == client.get("/api/v1/stats").status_code
+
+
+def test_a_silence_and_a_window_are_set_and_taken_back(visit, shared: Monitor, unique: str) -> None:
+    """By a matcher for some hours, and by a schedule; both stand in the list until they are ended."""
+    page = visit("/settings")
+    silences, windows = page.locator("#silences"), page.locator("#maintenance")
+    silences.get_by_label("Matches").fill(f"task={unique}.*")
+    silences.get_by_role("button", name="Silence").click()
+    expect(silences.locator("tr", has_text=unique)).to_contain_text("http:127.0.0.1")
+    silences.locator("tr", has_text=unique).get_by_role("button", name="End").click()
+    expect(silences.locator("tr", has_text=unique)).to_have_count(0)
+    windows.get_by_label("Name").fill(unique)
+    windows.get_by_label("Matches").fill("task=backup.*")
+    windows.get_by_label("Schedule").fill("0 2 * * 6")
+    windows.get_by_label("Lasts").fill("2h")
+    windows.get_by_role("button", name="Plan").click()
+    expect(windows.locator("tr", has_text=unique)).to_contain_text("0 2 * * 6")
+    windows.locator("tr", has_text=unique).get_by_role("button", name="Remove").click()
+
+    expect(windows.locator("tr", has_text=unique)).to_have_count(0)
+
+
+def test_what_is_typed_wrong_is_answered_in_words(visit, shared: Monitor, unique: str) -> None:
+    """A form that cannot be read says what was expected."""
+    page = visit("/settings")
+    page.locator("#silences").get_by_label("Matches").fill("nonsense without a sign")
+    page.locator("#silences").get_by_role("button", name="Silence").click()
+
+    expect(page.locator("body")).to_contain_text("match:")
+
+
+def test_an_empty_monitor_says_what_to_do_next(visit, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every page of a fresh monitor has a first command to copy; the first job comes by itself."""
+    with monitor(tmp_path_factory.mktemp("fresh")) as fresh:
+        page = visit("/", of=fresh)
+        expect(page.locator("main .command code").first).to_contain_text("jobsight run")
+        for path in ("/tasks", "/jobs", "/alerts", "/schedule"):
+            page.goto(path)
+            expect(page.locator("main code:visible").first).to_be_visible()
+        page.goto("/")
+        expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        fresh.tell({"type": "job_completed", "job_id": "first", "task": "first.task", "duration_ms": 5})
+        expect(page.locator("main")).to_contain_text("first.task")
+        page.goto("about:blank")
