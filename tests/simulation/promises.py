@@ -65,6 +65,7 @@ class Promises:
             is_absent = number not in self.recount.seen or count < self.ledger.sent[number]
             assert is_absent, f"report {number} was refused for want of room, and is in the log"
         stored = {row[0]: row[1] for row in monitor.view.connection.execute("SELECT alert_id, state FROM alerts")}
+        stored.update({alert.alert_id: alert.state for alert in monitor.state.changes.alerts})  # by the start itself
         gone = [alert_id for alert_id in self._alerts if alert_id not in stored]
         assert not gone, f"alerts {gone} were open once, and nothing is known of them any more"
         again = [one for one, was in self._alerts.items() if was == OVER and stored[one] != "resolved"]

@@ -321,6 +321,19 @@ def test_a_step_of_the_clock_is_seen_although_nothing_was_flushed_yet() -> None:
     assert ["MonitorBlind"] == said
 
 
+def test_a_channel_that_comes_later_is_told_of_what_fires() -> None:
+    """A channel under another name than before, or put back, hears of the problems that are open; the others hear nothing new."""
+    watch = WatchedState()
+    watch.route("old", "other")
+    watch.report(failed("a"))
+    watch.flush()
+    watch.route("new", "other")
+    watch.report(JobCompleted(job_id="b", task="t", duration_ms=1))
+
+    assert [("old", "trigger"), ("other", "trigger"), ("new", "trigger")] == [one[:2] for one in told(watch)][:3]
+    assert {"old", "other", "new"} == {channel for channel, kind, _ in told(watch) if kind == "resolve"}
+
+
 def test_a_clock_that_is_set_back_lets_the_view_be_flushed_in_time() -> None:
     """The age of what was not flushed yet is counted by a clock that nobody sets."""
     log, view, clock = MemoryLog(log_id="0" * 32, rules_version=1), View.open(None, "0" * 32), Clock(3 * DAY_MS)

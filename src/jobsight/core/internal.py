@@ -208,9 +208,12 @@ def _set_telling(state: State, event: SilenceSet | SilenceEnded | MaintenanceSet
             )
         case RoutingSet():
             gone = [channel for channel in state.routing.channels if channel not in event.channels]
+            is_new = any(channel not in state.routing.channels for channel in event.channels)
             state.routing = Routing(channels=list(event.channels), routes=list(event.routes))
             forget_channels(state, gone)
             forgive_channels(state, gone, at_ms)
+            if is_new:  # who comes later, or under another name, is told of what fires
+                announce_again(state, list(state.open_by_id.values()), at_ms)
         case _:
             assert_never(event)
 
