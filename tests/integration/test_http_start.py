@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import ssl
-import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -29,31 +28,6 @@ def start_refused(folder: Path, *arguments: object, **further: str) -> tuple[int
 
 
 # ------------------------------------------------------------------------------------------------------------ addresses
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", ":0"])
-@pytest.mark.parametrize("has_token", [False, True])
-@pytest.mark.parametrize("is_insecure", [False, True])
-def test_an_address_that_others_reach_needs_a_token(
-    tmp_path: Path, address: str, has_token: bool, is_insecure: bool
-) -> None:
-    """Nobody is let in by accident: with neither a token nor the flag it does not start, and says what to do."""
-    if has_token:
-        assert 0 == jobsight("token", "create", "--scope", "admin", "--data", tmp_path / "data").returncode
-    arguments = ["--listen", address, *([INSECURE] if is_insecure else [])]
-    if not address.startswith(":") and not has_token and not is_insecure:
-        code, said = start_refused(tmp_path, *arguments)
-
-        assert 78 == code
-        assert f"jobsight token create --scope admin --data {tmp_path / 'data'}" in said
-        assert INSECURE in said
-        return
-    with service(tmp_path, *arguments) as running:
-        said = running.said()
-        statuses = [running.post(BEAT).status_code, httpx.get(f"{running.url}/healthz", trust_env=False).status_code]
-
-    assert [401 if has_token else 200, 200] == statuses
-    assert (is_insecure and not has_token) == ("WARNING: --insecure-no-auth" in said)
 
 
 def test_an_address_in_use_is_said(tmp_path: Path) -> None:
@@ -154,17 +128,6 @@ def test_the_command_that_it_prints_works(tmp_path: Path) -> None:
     expected = {"type": "status_updated", "job_id": "job-1", "status": "running", "progress": 25}
     assert expected == json.loads(printed.stdout)
     assert expected == json.loads(guarded.stdout)
-
-
-def test_everything_in_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """Files, folder and control socket; the socket is gone after the end."""
-    with service(tmp_path) as running:
-        running.post(BEAT)
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [running.data, *running.data.rglob("*")]}
-
-    assert {"data": 0o700, **dict.fromkeys(modes.keys() - {"data"}, 0o600)} == modes
-    assert "control.sock" in modes
-    assert not (tmp_path / "data" / "control.sock").exists()
 
 
 def test_a_control_socket_that_a_killed_process_has_left_is_replaced(tmp_path: Path) -> None:

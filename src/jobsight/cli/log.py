@@ -12,7 +12,7 @@ from jobsight.app.stores import read_log
 from jobsight.app.writing import trim_log
 from jobsight.cli.commands import complain
 from jobsight.cli.options import data_option, moment_ms
-from jobsight.cli.output import number, progress
+from jobsight.cli.output import number, plain_json, progress
 from jobsight.config.values import duration_ms
 from jobsight.errors import DataError, UsageError
 from jobsight.logs.base import Record
@@ -88,4 +88,4 @@ def _is_after(record: Record, last: tuple[str, int]) -> bool:
 
 def _print(record: Record, index: int, line: bytes) -> None:
     head = f'{{"seq": {record.seq}, "index": {index}, "accept_ms": {record.accept_ms}, "kind": "{record.kind.name.lower()}"'
-    sys.stdout.buffer.write(b'%s, "message": %s}\n' % (head.encode(), line))
+    sys.stdout.buffer.write(b'%s, "message": %s}\n' % (head.encode(), plain_json(line.decode()).encode()))

@@ -22,9 +22,14 @@ def plain(text: str) -> str:
     )
 
 
+def plain_json(line: str) -> str:
+    """A line of JSON that means the same, with what a terminal would obey as `\\u....`; it can stand in strings only."""
+    return line if line.isascii() and "\x7f" not in line else _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+
+
 def print_json(value: object) -> None:
     """One value as one line of JSON."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=0).decode() + "\n")
+    sys.stdout.write(plain_json(msgspec.json.format(msgspec.json.encode(value), indent=0).decode()) + "\n")
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
