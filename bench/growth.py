@@ -2,7 +2,9 @@
 Cost against jobs held: a node is filled with random job ids, and measured at marks on the way.
 
 The filling uses short lives (queued, completed), the measuring the realistic workload. Everything is taken from outside:
-CPU time and memory of the process from the system, answers from its stdout.
+CPU time and memory of the process from the system, answers from its stdout. At each mark a node that holds 100,000 jobs is
+measured in turn with it, window by window: what a report costs on a shared machine changes within a minute, their ratio
+does not. With `--folder`, a store that an earlier run has filled there is filled on.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -24,6 +27,7 @@ from bench.processes import ROOT, first_core, node_command
 from bench.workload import messages
 
 MARKS = (100_000, 1_000_000, 3_000_000, 10_000_000)
+SMALL_JOBS = 100_000
 WINDOW_REPORTS = 200_000
 WINDOWS = 5
 QUERIES = 2_000
@@ -118,18 +122,50 @@ def _blocks(lines: Iterator[str]) -> Iterator[bytes]:
         yield block
 
 
-def _window(node: LoadedNode, seed: int) -> tuple[float, float, float]:
-    """CPU seconds per million reports, reports a second, and the longest pause of answers in seconds, of some windows."""
-    cpu: list[float] = []
-    rate: list[float] = []
-    pause = 0.0
+class Windows:
+    """
+    What some windows of the realistic workload have cost a node.
+
+    Attributes:
+        cpu: CPU seconds per million reports; `rate`: reports a second; one of each for a window.
+        pause: The longest pause between two reads of answers, in seconds.
+    """
+
+    def __init__(self, node: LoadedNode) -> None:
+        self._node = node
+        self.cpu: list[float] = []
+        self.rate: list[float] = []
+        self.pause = 0.0
+
+    def measure(self, seed: int) -> None:
+        """One window more."""
+        blocks = list(_blocks(messages(WINDOW_REPORTS, seed=seed)))
+        before, start = self._node.cpu_s(), time.perf_counter()
+        self.pause = max(self.pause, self._node.feed(blocks, WINDOW_REPORTS))
+        self.rate.append(WINDOW_REPORTS / (time.perf_counter() - start))
+        self.cpu.append((self._node.cpu_s() - before) / WINDOW_REPORTS * 1e6)
+
+
+def _fill(node: LoadedNode, jobs: int) -> None:
+    """Bring a node to a number of jobs."""
+    node.ask()
+    missing = max(0, jobs - node.total)
+    node.feed(short_lives(node.total, missing, seed=jobs), 2 * missing)
+
+
+def _in_turn(scratch: Path, node: LoadedNode, mark: int) -> tuple[Windows, Windows]:
+    """The cost to the node, and to one that holds few jobs, by windows in turn."""
+    folder = scratch / "small"
+    shutil.rmtree(folder, ignore_errors=True)
+    small = LoadedNode(folder)
+    _fill(small, SMALL_JOBS)
+    large_windows, small_windows = Windows(node), Windows(small)
     for number in range(WINDOWS):
-        blocks = list(_blocks(messages(WINDOW_REPORTS, seed=seed + number)))
-        before, start = node.cpu_s(), time.perf_counter()
-        pause = max(pause, node.feed(blocks, WINDOW_REPORTS))
-        rate.append(WINDOW_REPORTS / (time.perf_counter() - start))
-        cpu.append((node.cpu_s() - before) / WINDOW_REPORTS * 1e6)
-    return statistics.median(cpu), statistics.median(rate), pause
+        small_windows.measure(mark + number)
+        large_windows.measure(mark + number)
+    small.kill()
+    shutil.rmtree(folder)
+    return large_windows, small_windows
 
 
 def growth(scratch: Path, *, reports: int, runs: int, say: Callable[[str], None]) -> dict[str, float]:
@@ -137,26 +173,26 @@ def growth(scratch: Path, *, reports: int, runs: int, say: Callable[[str], None]
     data = scratch / "growth"
     node = LoadedNode(data)
     figures: dict[str, float] = {}
-    marks = [mark for mark in MARKS if mark <= reports] or [reports]
-    first_cpu = 0.0
+    marks = [mark for mark in MARKS if node.total <= mark <= reports] or [reports]
     for mark in marks:
-        node.ask()
-        missing = max(0, mark - node.total)
-        node.feed(short_lives(node.total, missing, seed=mark), 2 * missing)
-        cpu, rate, pause = _window(node, seed=mark)
-        first_cpu = first_cpu or cpu
+        _fill(node, mark)
+        large, small = _in_turn(scratch, node, mark)
+        cpu, rate = statistics.median(large.cpu), statistics.median(large.rate)
+        times = statistics.median(ours / theirs for ours, theirs in zip(large.cpu, small.cpu, strict=True))
         asked = sorted(node.ask() for _ in range(QUERIES))
         figures |= {
             f"at_{mark}_cpu_s_per_million": round(cpu, 2),
-            f"at_{mark}_times_first": round(cpu / first_cpu, 2),
+            f"at_{mark}_times_small": round(times, 2),
             f"at_{mark}_reports_per_s": round(rate),
-            f"at_{mark}_longest_pause_ms": round(pause * 1000, 1),
+            f"at_{mark}_longest_pause_ms": round(large.pause * 1000, 1),
+            f"at_{mark}_small_longest_pause_ms": round(small.pause * 1000, 1),
             f"at_{mark}_memory_mb": round(node.memory_mb(), 1),
             f"at_{mark}_get_stats_p50_ms": round(asked[len(asked) // 2] * 1000, 3),
             f"at_{mark}_get_stats_p99_ms": round(asked[len(asked) * 99 // 100] * 1000, 3),
         }
         say(
-            f"{mark:,} jobs: {cpu:.2f} CPU s per million, {rate:,.0f}/s, pause {pause * 1000:.0f} ms, {node.memory_mb():.0f} MB"
+            f"{mark:,} jobs: {cpu:.2f} CPU s per million, {times:.2f} times that of {SMALL_JOBS:,} jobs, {rate:,.0f}/s, "
+            f"pause {large.pause * 1000:.0f} ms, {node.memory_mb():.0f} MB"
         )
     node.feed(_blocks(messages(50_000, seed=7)), 50_000)
     node.kill()

@@ -24,13 +24,16 @@ READ_BYTES: Final = 256 * 1024
 IN_FLIGHT_MAX: Final = 12
 """Chunks that may wait for the log; above that, reading stops."""
 
-GATHERED_MAX: Final = 6
+GATHERED_REPORTS: Final = 8_000
 """
-Chunks that are handed to the log at once, where so many have come in already.
+Reports from which on nothing more is gathered for a batch, however much has come in already.
 
-For speed alone: a batch of six takes a quarter less room than six batches, and is one commit. Two such batches are still
-fewer events than the view may lag by.
+For speed alone: one batch of so many takes a quarter less room than six, and is one commit. Two such batches are still fewer
+events than the view may lag by.
 """
+
+REPORTS_IN_FLIGHT_MAX: Final = 2 * GATHERED_REPORTS
+"""Reports that may wait for the log; above that, reading stops."""
 
 PIPE_BYTES: Final = 1024 * 1024
 """What a pipe to the node is to hold, where the system allows it; by itself it holds 64 KB."""
@@ -96,6 +99,7 @@ class StdioNode:
         self._input_fd = input_fd
         self._output_fd = output_fd
         self._is_stopping = False
+        self._reports_in_flight = 0
         self._is_output_gone = False
         self._output_fault = ""
 
@@ -113,7 +117,7 @@ class StdioNode:
         is_reading = False
         is_open = True
         while is_open and not self._is_stopping and self._writer.broken is None and not self._is_output_gone:
-            wants_input = self._writer.in_flight < IN_FLIGHT_MAX
+            wants_input = self._writer.in_flight < IN_FLIGHT_MAX and self._reports_in_flight < REPORTS_IN_FLIGHT_MAX
             if wants_input != is_reading:
                 if wants_input:
                     poller.register(self._input_fd, select.POLLIN)
@@ -160,11 +164,13 @@ class StdioNode:
     def _read(self) -> bool:
         """Read what has come in, up to a limit, and hand it over together; False at the end of the input."""
         chunks: list[Chunk] = []
+        reports = 0
         data: bytes | None = b"."
-        while data and len(chunks) < GATHERED_MAX and (not chunks or self._has_more()):
+        while data and reports < GATHERED_REPORTS and len(chunks) < IN_FLIGHT_MAX and (not chunks or self._has_more()):
             data = self._read_once()
             if data:
                 chunks.append(self._session.feed(data))
+                reports += len(chunks[-1].reports)
         for chunk in chunks:
             self._submit(chunk)
         return data != b""
@@ -187,9 +193,12 @@ class StdioNode:
 
     def _submit(self, chunk: Chunk) -> None:
         if chunk.reports or chunk.asides:
-            self._writer.submit(chunk, lambda outcome: self._answer(chunk, outcome))
+            count = len(chunk.reports)
+            self._reports_in_flight += count
+            self._writer.submit(chunk, lambda outcome: self._answer(chunk, outcome, count))
 
-    def _answer(self, chunk: Chunk, outcome: Outcome) -> None:
+    def _answer(self, chunk: Chunk, outcome: Outcome, count: int) -> None:
+        self._reports_in_flight -= count
         replies = memoryview(self._session.replies(chunk, outcome))
         while replies and not self._is_output_gone:
             try:

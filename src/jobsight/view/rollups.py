@@ -18,8 +18,8 @@ ALL_JOBS: Final = 0
 WITHOUT_TASK: Final = 1
 """Stands for the jobs without a task where a task's name would stand."""
 
-CACHED_MAX: Final = 4_096
-"""Buckets kept decoded between flushes."""
+CACHED_MAX: Final = 512
+"""Buckets kept decoded between flushes: those that are open now, of some 100 tasks. A full one takes 40 KB."""
 
 # One bucket.
 SELECT_ROLLUP: Final = "SELECT content FROM rollups WHERE width_s = ? AND task = ? AND bucket_ms = ?"
