@@ -283,6 +283,8 @@ def send_for_ever(node: NodeProcess) -> None:
 def test_a_second_signal_ends_it_at_once() -> None:
     """A node that cannot get rid of its replies is not waited for twice."""
     with node_process() as node:
+        node.send(b'{"type": "heartbeat", "job_id": "a"}\n')
+        node.read_line()  # it has started: one that has not does not read either
         node.send_until_it_stops_reading(b'{"type": "heartbeat", "job_id": "a"}\n' * 1000, pieces_max=2_000)
         os.kill(node.pid, signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
