@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections import Counter
 from random import Random
@@ -13,11 +14,14 @@ from fuzz.grammar import Grammar
 from fuzz.oracle import Answer, Oracle
 from http_service import EVENTS, NDJSON
 from model import Model
-from node_process import run_node
+from node_process import JOBSIGHT
 from transcript_runner import START_MS, Node
 
 NODE_ID = "monitor"
 STATS = b'{"type": "get_stats", "msg_id": 99}\n'
+SECONDS_MAX = 1_000
+"""For a process and all of its lines. A long run is patient: it yields to everything else on the machine."""
+
 HTTP_STATUS = {None: 200, 10: 400, 12: 400, 20: 404, 22: 409}
 
 
@@ -82,7 +86,7 @@ def process(random: Random, lines: int, *options: str, mutated_percent: int = 20
     oracle, grammar = Oracle(now_ms=time.time_ns() // 1_000_000), Grammar(random, mutated_percent=mutated_percent)
     said = b"".join([grammar.opening(), *(grammar.line() for _ in range(lines)), STATS])
     expected = oracle.feed(said)
-    done = run_node(said, *options)
+    done = subprocess.run([*JOBSIGHT, *options], input=said, capture_output=True, timeout=SECONDS_MAX)
     compare(said, expected, done.stdout, oracle.node_id or NODE_ID)
     if done.returncode or b"Traceback" in done.stderr:
         raise Disagreement(f"it ended with {done.returncode}: {done.stderr[-2000:]!r}")
@@ -124,7 +128,7 @@ class OverHttp:
             oracle = self._oracle()
             expected = oracle.take(said.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n"))
             answer = self._client.post(EVENTS, content=said, headers={"content-type": "application/json"})
-            if len(expected) == 1 and not isinstance(expected[0].text, dict):
+            if len(expected) == 1:
                 compare(said, expected, answer.content.rstrip(b"\n") + b"\n", NODE_ID)
             self._check_status(said, expected, answer)
             counts["lines"] += 1

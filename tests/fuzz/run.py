@@ -1,4 +1,7 @@
-"""`make fuzz`: mutated messages by the million, over every transport; or one session again."""
+"""
+`make fuzz`: mutated messages by the million, over every transport; or one session again. Ctrl-C ends it early, with the
+result so far.
+"""
 
 from __future__ import annotations
 
@@ -89,6 +92,9 @@ def _run(sessions: Sessions, seed: int, messages: int, *, is_kept: bool) -> int:
         number += 1
         try:
             counts += sessions.run(number)
+        except KeyboardInterrupt:
+            number -= 1
+            break
         except Exception as error:  # noqa: BLE001 - whatever breaks is what is looked for; the next session may show more
             broken.append(number)
             print(f'{error!r}\n{error}\nto see it again: make fuzz ARGS="--seed {seed} --session {number}"', flush=True)

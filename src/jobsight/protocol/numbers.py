@@ -61,24 +61,25 @@ class WrittenNumbers:
     def usage_text(self, index: int, usage: dict[str, int | float | None] | None) -> str:
         """A `resource_usage` as its report has it, spaced as replies are."""
         text = _encode(usage)
-        is_as_we_write_it = self._stands_next(text)
+        spaced = _format(text, indent=0)
+        is_as_we_write_it = self._stands_next(text, spaced)
         has_float = b"." in text or b"e-" in text
         if is_as_we_write_it or not has_float:
-            return _format(text, indent=0).decode()
+            return spaced.decode()
         raw = _decode_usage(self._written(index).resource_usage)
         numbers = ", ".join([f"{_encode(key).decode()}: {bytes(number).decode()}" for key, number in raw.items()])
         return f"{{{numbers}}}"
 
-    def _stands_next(self, text: bytes) -> bool:
+    def _stands_next(self, text: bytes, spaced: bytes) -> bool:
         """
         Whether the next `resource_usage` in the payload is written just so, as most are. For speed alone: then no line
-        needs to be taken out and read again.
+        needs to be taken out and read again. After one that is not, nothing is known of the others.
         """
         if self._upto < 0:
             return False
         start = self._payload.find(_USAGE, self._upto) + len(_USAGE)
-        is_so = self._payload.startswith(text, start)
-        self._upto = start + len(text) if is_so else -1
+        is_so = self._payload.startswith(text, start) or self._payload.startswith(spaced, start + 1)
+        self._upto = start if is_so else -1
         return is_so
 
     def _written(self, index: int) -> _Written:
