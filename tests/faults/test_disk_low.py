@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from http_service import service, until
+from http_service import EVENTS, NDJSON, service, until
 from sinks_beside import beside
 
 from jobsight.engine.self_watch import DISK_LOW_BYTES
@@ -41,12 +41,7 @@ def fill(path: Path, leave_bytes: int) -> None:
     """Take so much room that only this is left."""
     found = os.statvfs(path.parent)
     with path.open("wb") as file:
-        size = found.f_bavail * found.f_frsize - max(leave_bytes, MEBIBYTE)
-        os.posix_fallocate(file.fileno(), 0, size)
-        with suppress(OSError):
-            while not leave_bytes:
-                os.posix_fallocate(file.fileno(), size, 4_096)
-                size += 4_096
+        os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - leave_bytes)
 
 
 def test_a_disk_that_runs_low_is_told_and_its_end_too(small_disk: Path) -> None:
@@ -65,13 +60,33 @@ def test_a_disk_that_runs_low_is_told_and_its_end_too(small_disk: Path) -> None:
 
 
 def test_a_full_disk_lets_its_alert_through(small_disk: Path) -> None:
-    """Nothing is left at all: what was kept aside makes room for the alert, and somebody hears of it."""
+    """Reports are refused because nothing is left: what was kept aside makes room for the alert, and somebody hears of it."""
     big = small_disk / "big"
-    with beside(http_sink) as (hook,), service(small_disk, "--notify", hook.url()) as running:
-        fill(big, 0)
-        until(lambda: hook.received, "the warning")
+    with (
+        beside(http_sink) as (hook,),
+        service(small_disk, "--notify", hook.url()) as running,
+        running.client() as client,
+    ):
+        fill(big, 2 * MEBIBYTE)
+        for number in range(500):
+            answer = client.post(EVENTS, content=reports(number), headers=NDJSON).text
+            if '"code": 11' in answer:
+                break
+        for number in range(5_000):  # down to the last page, so that not even one small event finds room
+            job = {"type": "update_status", "status": "running", "job_id": f"last-{number}"}
+            if running.post(job).json().get("code") == 11:
+                break
+        until(lambda: "self.ingest_dropped" in [one.json()["data"]["rule"] for one in hook.received], "the alert")
         said = running.said()
         big.unlink()
 
-    assert "self.disk_low" == hook.received[0].json()["data"]["rule"]
+    assert '"code": 11' in answer
     assert "Traceback" not in said
+
+
+def reports(number: int) -> str:
+    """Five hundred jobs whose names cannot be packed well."""
+    job = {"type": "update_status", "status": "running"}
+    return "".join(
+        json.dumps({**job, "job_id": f"{number}-{index}-{os.urandom(40).hex()}"}) + "\n" for index in range(500)
+    )
