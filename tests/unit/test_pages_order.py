@@ -1,0 +1,115 @@
+"""What stands above what: alerts that need attention, and tasks, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, Alert
+from jobsight.core.apply import apply
+from jobsight.core.check import Severity
+from jobsight.core.events import AnyReport, Batch, JobCompleted, JobFailed
+from jobsight.core.tokens import TokenScope
+from jobsight.engine.instruments import Instruments
+from jobsight.engine.recent import Recent
+from jobsight.transports.http.asking import Source
+from jobsight.transports.http.pages.attention import attention_rows
+from jobsight.transports.http.pages.glances import glances
+from jobsight.transports.http.pages.site import Ground, Wanted
+from jobsight.transports.http.pages.tasks import ROWS, TASKS, TaskList, TasksParameters
+from jobsight.view.store import View
+
+AT_MS = 1_795_608_000_000
+NAMES = [f"task-{number:03d}" for number in range(130)]
+
+
+def alert(name: str, state: str, severity: Severity, opened_ms: int, suppressed: str | None = None) -> Alert:
+    """An open alert of a task."""
+    return Alert(
+        alert_id=f"{name}-1",
+        fingerprint=name,
+        rule="job_failed",
+        task=name,
+        queue=None,
+        state=state,
+        severity=severity,
+        opened_ms=opened_ms,
+        suppressed=suppressed,
+    )
+
+
+def test_what_nobody_takes_care_of_stands_first() -> None:
+    """Firing before acknowledged before pending, critical before warnings, told before silenced, the latest first."""
+    critical, warning = Severity.CRITICAL, Severity.WARNING
+    rows = attention_rows(
+        [
+            alert("pending", PENDING, critical, 9),
+            alert("acked", ACKNOWLEDGED, critical, 9),
+            alert("mild", FIRING, warning, 9),
+            alert("silenced", FIRING, critical, 9, "silence"),
+            alert("old", FIRING, critical, 1),
+            alert("new", FIRING, critical, 5),
+        ]
+    )
+
+    assert ["new", "old", "silenced", "mild", "acked", "pending"] == [row.subject for row in rows]
+    assert [False, False, True, False, False, False] == [row.is_quiet for row in rows]
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[tuple[Ground, Source]]:
+    """Every seventh task has failed, the others are well."""
+    view = View.open(None)
+    state, recent = view.load_state(), Recent()
+    for number, name in enumerate(NAMES):
+        event: AnyReport = JobCompleted(job_id=name, task=name, duration_ms=5)
+        if number % 7 == 3:
+            event = JobFailed(job_id=name, task=name, error="boom", retries=0)
+        apply(state, Batch(seq=number + 1, accept_ms=AT_MS + number, sources=["w"], events=[event]))
+    recent.note(state.changes)
+    view.flush(state, b"c")
+    ground = Ground(state=state, recent=recent, instruments=Instruments(), clock_ms=lambda: AT_MS)
+    yield ground, Source(view=view.reader(), log=None, log_bytes=lambda: 0, close=view.close)  # type: ignore[arg-type]
+    view.close()
+
+
+def page_of(scene: tuple[Ground, Source], **query: str | None) -> TaskList:
+    """A page of the list of tasks."""
+    ground, source = scene
+    wanted = Wanted(at_ms=AT_MS, query=TasksParameters(**query), path={}, scope=TokenScope.READ)  # type: ignore[arg-type]
+    found = TASKS.look(ground, wanted)(source)
+    assert isinstance(found, TaskList)
+    return found
+
+
+def test_the_pages_of_the_tasks_hold_each_of_them_once_the_worst_first(scene: tuple[Ground, Source]) -> None:
+    """Page by page, by the place of the last one and not by a number: what changes meanwhile shifts nothing."""
+    shown, page = [], page_of(scene)
+    while True:
+        assert len(page.rows) <= ROWS
+        shown += [row.glance.name for row in page.rows]
+        if page.next is None:
+            break
+        page = page_of(scene, cursor=parse_qs(urlsplit(page.next).query)["cursor"][0])
+
+    failing = [name for number, name in enumerate(NAMES) if number % 7 == 3]
+    assert sorted(failing, reverse=True) == shown[: len(failing)], "the latest failure first"
+    assert sorted(NAMES) == sorted(shown)
+    assert shown == [glance.name for glance in glances(scene[0])]
+
+
+def test_a_filter_goes_on_from_page_to_page(scene: tuple[Ground, Source]) -> None:
+    """The next page's address holds it too, and the way back to the first."""
+    first = page_of(scene, health="healthy", name="TASK-0")
+    following = page_of(
+        scene, health="healthy", name="TASK-0", cursor=parse_qs(urlsplit(first.next or "").query)["cursor"][0]
+    )
+
+    assert {"health": ["healthy"], "name": ["TASK-0"]} == {
+        name: value for name, value in parse_qs(urlsplit(first.next or "").query).items() if name != "cursor"
+    }
+    assert first.first is None
+    assert "/tasks?name=TASK-0&health=healthy" == following.first
+    assert {"failing": 14, "healthy": 86} == {facet.word: facet.count for facet in first.facets}
