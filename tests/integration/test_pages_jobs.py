@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -20,7 +21,7 @@ pytestmark = [
 ]
 
 REPORTS = r"""
-{"type": "job_completed", "job_id": "load-2", "task": "etl.load", "duration_ms": 4000, "resource_usage": {"rows": 12}}
+{"type": "job_completed", "job_id": "load-2", "task": "etl.load", "duration_ms": 4000000, "resource_usage": {"rows": 12}}
 {"type": "update_status", "job_id": "load-1", "task": "etl.load", "host": "w7", "status": "queued", "max_retries": 1}
 {"type": "update_status", "job_id": "load-1", "status": "running", "progress": 10, "labels": {"env": "pr\"od"}}
 {"type": "job_failed", "job_id": "load-1", "error": "no route to db-3", "retries": 0}
@@ -36,8 +37,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service to which a few jobs have reported."""
     with service(tmp_path_factory.mktemp("pages")) as one:
         with one.client() as client:
-            client.post(EVENTS, content=REPORTS.strip().encode(), headers=NDJSON).raise_for_status()
-            until(lambda: client.get("/api/v1/jobs").json()["count"] == 4, "the jobs to stand in the lists")
+            long = {"type": "update_status", "job_id": "long", "task": "long", "status": "running"}
+            lines = [json.dumps({**long, "progress": n / 2}) for n in range(130)]
+            content = "\n".join(lines) + REPORTS
+            client.post(EVENTS, content=content.encode(), headers=NDJSON).raise_for_status()
+            until(lambda: client.get("/api/v1/jobs").json()["count"] == 5, "the jobs to stand in the lists")
         yield one
 
 
@@ -62,12 +66,12 @@ def links(page: str) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", ["<script>alert(1)</script>", "a/b ?#☂", "load-1", "load-2"]),
+        ("", ["<script>alert(1)</script>", "a/b ?#☂", "load-1", "load-2", "long"]),
         ("?q=status:failed", ["load-1"]),
         ("?status=completed&task=etl.load", ["load-2"]),
         ("?q=-status:failed+task:etl.*", ["a/b ?#☂", "load-2"]),
         ("?q=no:task&since=24h", ["<script>alert(1)</script>"]),
-        ("?q=is:active", ["a/b ?#☂"]),
+        ("?q=is:active", ["a/b ?#☂", "long"]),
         ("?q=label.env:%22pr%5C%22od%22", ["load-1"]),
         ("?q=ROUTE", ["load-1"]),
         ("?q=load-2", ["load-2", "load-2"]),
@@ -120,6 +124,19 @@ def test_a_job_is_told_try_by_try(browser: httpx.Client) -> None:
     assert "jobsight job load-1 --history" in page
     assert '"error": "no route to db-3"' in page
     assert "Alert: firing" in page
+
+
+def test_a_long_history_is_told_in_part_and_more_on_request(browser: httpx.Client) -> None:
+    """The latest hundred events; a link shows more of them."""
+    lines = [{"type": "update_status", "job_id": "long", "status": "running", "progress": n / 3} for n in range(130)]
+    browser.post(EVENTS, content="\n".join(map(json.dumps, lines)).encode(), headers=NDJSON).raise_for_status()
+    page = until(
+        lambda: text if "30 earlier events" in (text := browser.get("/jobs/long").text) else None, "the events"
+    )
+    more = next(one for one in links(page) if "events=" in one)
+
+    assert "earlier events" not in browser.get(more).text
+    assert "130 events, the latest first" in browser.get(more).text
 
 
 def test_a_running_job_says_when_it_is_done(browser: httpx.Client) -> None:

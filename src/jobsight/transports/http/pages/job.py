@@ -14,6 +14,7 @@ from jobsight.core.alert import Alert
 from jobsight.core.histogram import Histogram, bucket_of
 from jobsight.core.rollup import Rollup
 from jobsight.engine.answers import answer_of, history
+from jobsight.protocol.limits import LIST_LIMIT_MAX
 from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Source
@@ -29,9 +30,9 @@ COMPARED_MS: Final = 30 * 86_400_000
 """How far back the durations reach with which a job is compared."""
 
 EVENTS_SHOWN: Final = 100
-"""Events of which the page tells, the latest ones; `?events=1000` shows more."""
+"""Events of which the page tells, the latest ones; `?events=500` shows more."""
 
-EVENTS_MAX: Final = 1_000
+EVENTS_MAX: Final = LIST_LIMIT_MAX
 SIBLINGS: Final = 12
 
 
