@@ -51,7 +51,13 @@ class Fleet:
     def __init__(self, folder: Path, server: str) -> None:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("JOBSIGHT_")}
         path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        self._environment = {**kept, "PATH": path, "JOBSIGHT_SERVER": server, "XDG_STATE_HOME": str(folder / "state")}
+        self._environment = {
+            **kept,
+            "PATH": path,
+            "JOBSIGHT_SERVER": server,
+            "JOBSIGHT_PUBLIC_URL": server,
+            "XDG_STATE_HOME": str(folder / "state"),
+        }
         self._folder = folder
         self._running: list[asyncio.subprocess.Process] = []
 
@@ -105,7 +111,9 @@ def greeting(server: str) -> str:
         "tail": "reports, as they come in",
     }
     lines = [
-        f"Jobsight is watching at {server}; a small fleet reports to it:",
+        f"Open the dashboard in a browser:  {server}/",
+        "",
+        "A small fleet reports to it:",
         "",
         *(f"   {name:{width}}  {what}" for name, what in FLEET.items()),
         "",

@@ -21,14 +21,17 @@ FREE = {
 }
 """What needs no token: who starts and watches the process has none, and neither has who signs in."""
 
-FREE_BELOW = ("/assets/", "/acknowledge/")
-"""Files that every page loads, and links that are signed themselves."""
+FREE_BELOW = ("/assets/", "/ack/", "/ack.css")
+"""Files that every page loads, and links that are signed themselves, with their style."""
+
+ALLOWED_BY_ITSELF = "POST /ack/{link}"
+"""It changes something for whoever has the signed link, which no page from elsewhere has."""
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, str]]]:
-    """A service with a token of each scope."""
-    with service(tmp_path_factory.mktemp("guarded")) as running:
+    """A service with a token of each scope, and with signed links."""
+    with service(tmp_path_factory.mktemp("guarded"), JOBSIGHT_PUBLIC_URL="http://127.0.0.1:1") as running:
         yield running, {scope: running.create_token(scope) for scope in SCOPES}
 
 
@@ -57,7 +60,8 @@ def test_the_inventory_is_that_of_the_service(routes: list[dict[str, Any]]) -> N
     paths = {route["path"] for route in routes}
 
     assert {"/api/v1/events", "/api/v1/stats", "/api/v1/tokens", "/openapi.json", "/api/v1/inventory", "/"} <= paths
-    assert [] == [name_of(route) for route in routes if (route["method"] != "GET") is not route["is_changing"]]
+    unlike = [name_of(route) for route in routes if (route["method"] != "GET") is not route["is_changing"]]
+    assert [ALLOWED_BY_ITSELF] == unlike
 
 
 def test_only_these_routes_need_no_token(routes: list[dict[str, Any]]) -> None:
@@ -115,7 +119,7 @@ def test_no_page_from_elsewhere_changes_anything(
     tmp_path: Path, routes: list[dict[str, Any]], header: dict[str, str]
 ) -> None:
     """On every route that changes something, where no token is needed and the browser would be let in."""
-    with service(tmp_path) as running, running.client() as client:
+    with service(tmp_path, JOBSIGHT_PUBLIC_URL="http://127.0.0.1:1") as running, running.client() as client:
         allowed = {name_of(route): status_of(client, route, header) for route in routes if route["is_changing"]}
 
     assert {} == {name: status for name, status in allowed.items() if status != 403}
