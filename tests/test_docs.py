@@ -18,6 +18,8 @@ from docs import make_diagrams, run_snippets
 from jobsight import errors
 from jobsight.cli.commands import CLIENT_COMMANDS, COMMANDS
 from jobsight.cli.commands import jobsight as command_line
+from jobsight.core.check import Severity
+from jobsight.core.rules import ALERT_RULES, SELF_RULES, SEVERITIES
 from jobsight.protocol.refusals import Code
 from jobsight.protocol.validation import MESSAGES
 
@@ -244,6 +246,16 @@ def test_every_message_and_field_is_described_and_no_other() -> None:
     assert {
         n: set(one.required) - (of_every_report if n in reports else set()) for n, one in MESSAGES.items()
     } == required
+
+
+def test_every_rule_is_described_and_how_bad_it_is() -> None:
+    """docs/reference/rules.md has a row for every rule that opens alerts, with its severity, and for no other."""
+    rows = re.findall(
+        r"^\| `([a-z_.]+)` \|.*\| (critical|warning) \|$", (REFERENCE / "rules.md").read_text(), re.MULTILINE
+    )
+    known = {rule: str(SEVERITIES.get(rule, Severity.CRITICAL)) for rule in (*ALERT_RULES, *SELF_RULES)}
+
+    assert known == dict(rows)
 
 
 def test_every_error_code_is_described() -> None:

@@ -11,6 +11,7 @@ import pytest
 from core_state import Applier
 
 from jobsight.core.events import DeliveryResult, InternalEvent, JobCompleted, JobFailed, RoutingSet
+from jobsight.core.outbox import Delivery
 from jobsight.core.retries import BREAKER_FAILURES, BREAKER_MS, PAUSE_MS_MAX
 from jobsight.engine.dispatcher import Dispatcher, Lane
 from jobsight.notifiers.base import Making, Notification, Notifier, Receipt
@@ -424,3 +425,28 @@ def test_a_log_that_takes_nothing_does_not_make_a_channel_hear_twice() -> None:
             return len(sink.received), before, one.outcomes()
 
     assert (1, 0, [("d1", "delivered")]) == asyncio.run(fill())
+
+
+def test_a_notification_that_cannot_be_put_together_is_a_failed_try() -> None:
+    """Links or output that raise hold nobody up: the lane goes on, and the delivery is tried again."""
+
+    async def story() -> tuple[list[str], int]:
+        async with http_sink() as sink, desk(sink.url()) as one:
+            whole = one.dispatcher.notification_of
+            raising = [True]
+
+            def notification_of(delivery: Delivery) -> Notification:
+                if raising and delivery.notice.task == "a":
+                    raising.clear()
+                    raise LookupError("no such page")
+                return whole(delivery)
+
+            one.dispatcher.notification_of = notification_of  # type: ignore[method-assign]
+            one.fail("a", "b")
+            await one.until_quiet()
+            first = subjects(sink)
+            one.step(PAUSE_MS_MAX)
+            await one.until_quiet()
+            return first, len(sink.received)
+
+    assert (["trigger b"], 2) == asyncio.run(story())

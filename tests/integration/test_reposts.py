@@ -38,7 +38,12 @@ class Desk:
         self.channel = channel
         self.applier.tell(RoutingSet(channels=["am"], author="test"))
         dispatcher = Dispatcher(
-            self.applier.state, {"am": channel}, lambda events, done: None, lambda: self.applier.now_ms, lambda: 1.0
+            self.applier.state,
+            {"am": channel},
+            lambda events, done: None,
+            lambda: self.applier.now_ms,
+            lambda: self.applier.now_ms,
+            lambda: 1.0,
         )
         self.notification_of = dispatcher.notification_of
         self.reposts = Reposts(

@@ -61,7 +61,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     max: float | None = None
 
 
-class Expectation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Expectation(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     What is expected of a task. Lengths of time in milliseconds; None: not expected.
 
@@ -101,7 +101,7 @@ class Expectation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     depends_on: tuple[str, ...] = ()
 
 
-class Run(Struct, kw_only=True):
+class Run(Struct, kw_only=True, gc=False):
     """
     An active job of a task with a check.
 
@@ -117,7 +117,7 @@ class Run(Struct, kw_only=True):
     fired: dict[str, int] = field(default_factory=dict)
 
 
-class EndedRun(Struct, kw_only=True, array_like=True):
+class EndedRun(Struct, kw_only=True, array_like=True, gc=False):
     """A run that is over; its number among all ends of the task counts from 1. `duration_ms` None: not told."""
 
     number: int
@@ -128,7 +128,7 @@ class EndedRun(Struct, kw_only=True, array_like=True):
     out_of_bounds: str | None = None
 
 
-class Check(Struct, kw_only=True):
+class Check(Struct, kw_only=True, gc=False):
     """
     The expectation of a task and the state of its runs. Mutable, and only `apply` changes it.
 

@@ -236,13 +236,10 @@ class Dispatcher:
 
     async def _send(self, lane: Lane, delivery: Delivery) -> None:
         self._pass_point(BEFORE_SEND)
-        notification = self.notification_of(delivery)
-        work = lane.channel.send(notification, now_ms=self._clock_ms())
-        outcome = await outcome_of(work, self._send_seconds)
+        outcome = await outcome_of(self._hand_to(lane.channel, delivery), self._send_seconds)
         tries = delivery.tries + 1
         if isinstance(outcome, Receipt):
             self._pass_point(AFTER_SEND)
-            self.on_sent(delivery, notification)
             lane.failures_in_row = 0
             lane.rests_until_ms = 0
             lane.last_ms, lane.last_answer = self._clock_ms(), outcome.detail
@@ -252,6 +249,12 @@ class Dispatcher:
             self._conclude(delivery, DeliveryState.DELIVERED, tries, detail, lane)
             return
         self._note_failure(lane, delivery, outcome, tries)
+
+    async def _hand_to(self, channel: Notifier, delivery: Delivery) -> Receipt:
+        notification = self.notification_of(delivery)
+        receipt = await channel.send(notification, now_ms=self._clock_ms())
+        self.on_sent(delivery, notification)
+        return receipt
 
     def _note_failure(self, lane: Lane, delivery: Delivery, error: Exception, tries: int) -> None:
         """A try has failed: plan the next one, or give up and say so."""

@@ -187,7 +187,9 @@ class Ticker:
             self._add_ready(ended_conditions(state, job))
             heap.put("job", job.job_id, job_deadline_ms(state, job))
         for check in state.checks.values():
-            self._judged.setdefault(check.task, max(check.judged_ends, check.ends - 1))
+            judged = max(check.judged_ends, check.ends - 1)
+            if judged != check.judged_ends:
+                self._judged.setdefault(check.task, judged)
             self._register_check(check)
         for alert in state.open_by_id.values():
             heap.put("alert", alert.alert_id, alert_deadline_ms(alert))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any, Final
 
 import apsw
 import msgspec
 from msgspec import NODEFAULT, Struct
+from msgspec.structs import force_setattr
 
 from jobsight.core.alert import RULE_JOB_FAILED, Alert
 from jobsight.core.audit import AuditEntry
@@ -145,6 +147,9 @@ def load_watching(connection: apsw.Connection, state: State) -> None:
             state.open_without_task += 1
     for (content,) in connection.execute(SELECT_CHECKS):
         check = _decode_check(content)
+        # The same few words stand in each of a hundred thousand checks.
+        check.author = intern(check.author)
+        force_setattr(check.expected, "tz", intern(check.expected.tz))
         state.checks[check.task] = check
     for (content,) in connection.execute(SELECT_GROUPS):
         group = _decode_group(content)
