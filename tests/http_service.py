@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from faults.length import IS_LONG
 
 JOBSIGHT = str(Path(sys.executable).parent / "jobsight")
 EVENTS = "/api/v1/events"
 NDJSON = {"content-type": "application/x-ndjson"}
-DEADLINE_S = 30
+DEADLINE_S = 120 if IS_LONG else 30
 
 Found = TypeVar("Found")
 

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from faults.length import IS_LONG
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-DEADLINE_S = 30
+DEADLINE_S = 120 if IS_LONG else 30
 
 
 def command(*words: str, python: str = sys.executable) -> list[str]:
