@@ -22,7 +22,7 @@ from jobsight.core.events import (
     TokenCreated,
 )
 from jobsight.core.outbox import NoticeKind
-from jobsight.core.routing import Matcher, Route
+from jobsight.core.routing import Matcher, Route, Step
 from jobsight.core.spans import span_ms, span_written
 from jobsight.engine.declaring import plan
 from jobsight.engine.operating import delivery_retried, hand_at, silence_set
@@ -241,6 +241,7 @@ FILE = {
             "match": ["severity=critical", "team!=ops"],
             "times": ["mon,tue 22:00-06:00 Europe/Berlin", "00:00-24:00"],
             "channels": ["mail"],
+            "escalate": ["15m mail", "1h30m mail"],
             "group_by": ["task"],
             "continue": True,
             "routes": {"db": {"match": ["queue=db*"]}},
@@ -332,3 +333,77 @@ def test_a_check_of_an_operator_knows_more_fields_than_that_of_a_report() -> Non
 def test_a_length_of_time_is_written_exactly(length_ms: int) -> None:
     """What is written is read as the same."""
     assert length_ms == span_ms(span_written(length_ms))
+
+
+ESCALATING = Route(
+    name="all",
+    channels=("mail",),
+    steps=(Step(after_ms=15 * MINUTE_MS, channels=("pager",)), Step(after_ms=HOUR_MS, channels=("boss", "pager"))),
+)
+
+
+def escalating() -> WatchedState:
+    """A monitor that tells further people of what nobody takes care of."""
+    watch = WatchedState()
+    watch.route("mail", "pager", "boss", routes=[ESCALATING])
+    return watch
+
+
+def channels_told(watch: WatchedState) -> list[tuple[str, str, int]]:
+    """Channel, kind, and minutes since the first."""
+    found = list(watch.state.outbox.values())
+    return [(one.channel, str(one.kind), (one.created_ms - found[0].created_ms) // MINUTE_MS) for one in found]
+
+
+def test_what_nobody_takes_care_of_is_told_to_further_people() -> None:
+    """Each step at its time, each channel once, under the alert's own key; all of them hear that it is over."""
+    watch = escalating()
+    watch.report(failed("backup"))
+    watch.step(3 * HOUR_MS)
+    (alert,) = watch.state.open_by_id.values()
+    watch.report(JobCompleted(job_id="k", task="backup"))
+
+    assert [("mail", "trigger", 0), ("pager", "trigger", 15), ("boss", "trigger", 60)] == channels_told(watch)[:3]
+    assert [("mail", "resolve"), ("pager", "resolve"), ("boss", "resolve")] == [
+        one[:2] for one in channels_told(watch)[3:]
+    ]
+    assert {alert.dedup_key} == {one.dedup_key for one in watch.state.outbox.values()}
+
+
+def test_an_acknowledgement_ends_the_escalation() -> None:
+    """Whoever takes care is the last to be told, for a day."""
+    watch = escalating()
+    watch.report(failed("backup"))
+    watch.step(10 * MINUTE_MS)
+    watch.tell(AlertAcknowledged(alert_id=next(iter(watch.state.open_by_id)), by="ana"))
+    watch.step(5 * HOUR_MS)
+
+    assert {"mail"} == {channel for channel, _, _ in channels_told(watch)}
+
+
+def test_a_silence_holds_an_escalation_back_until_it_ends() -> None:
+    """What is silenced in between goes on afterwards."""
+    watch = escalating()
+    watch.report(failed("backup"))
+    watch.step(10 * MINUTE_MS)
+    matchers, now_ms = [Matcher(name="task", pattern="*")], watch.now_ms
+    watch.tell(
+        SilenceSet(silence_id="s", matchers=matchers, starts_ms=now_ms, ends_ms=now_ms + 20 * MINUTE_MS, author="ana")
+    )
+    watch.step(15 * MINUTE_MS)
+    during = channels_told(watch)
+    watch.step(10 * MINUTE_MS)
+
+    assert ["mail"] == [channel for channel, _, _ in during]
+    assert ["mail", "pager"] == [channel for channel, _, _ in channels_told(watch)]
+
+
+def test_an_escalation_goes_on_after_a_restart() -> None:
+    """When further people are told stands with the alert."""
+    watch = escalating()
+    watch.report(failed("backup"))
+    watch.step(MINUTE_MS)
+    watch.restart(20 * 1_000)
+    watch.step(20 * MINUTE_MS)
+
+    assert ["mail", "pager"] == [channel for channel, _, _ in channels_told(watch)]

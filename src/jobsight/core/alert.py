@@ -129,6 +129,7 @@ class Alert(Struct, gc=False, kw_only=True):
         acknowledged_ms: Until 24 h later nobody is told again; `by` and `comment` of the latest hand at it.
         told: By channel.
         suppressed: Why the last change was told to nobody: silence or inhibition.
+        told_ms: When somebody was first told. `escalates_ms`: when further ones are, unless somebody acknowledges before.
         decisions: About each channel, whenever the reason became another one.
     """
 
@@ -163,6 +164,8 @@ class Alert(Struct, gc=False, kw_only=True):
     comment: str = ""
     told: dict[str, Told] = field(default_factory=dict)
     suppressed: str | None = None
+    told_ms: int | None = None
+    escalates_ms: int | None = None
     decisions: list[Decided] = field(default_factory=list)
     is_dirty: bool = False
 
@@ -187,9 +190,15 @@ def lapse_ms(alert: Alert) -> int | None:
     return alert.acknowledged_ms + ACKNOWLEDGED_MS_MAX
 
 
+def escalation_ms(alert: Alert) -> int | None:
+    """When further people are told of an alert of which nobody takes care, ms UTC; None where there are none."""
+    return alert.escalates_ms if alert.state == FIRING else None
+
+
 def alert_deadline_ms(alert: Alert) -> int | None:
     """The next deadline of an alert, whichever it is; ms UTC."""
-    return min((at_ms for at_ms in (expiry_ms(alert), lapse_ms(alert)) if at_ms is not None), default=None)
+    deadlines = (expiry_ms(alert), lapse_ms(alert), escalation_ms(alert))
+    return min((at_ms for at_ms in deadlines if at_ms is not None), default=None)
 
 
 _VARIES = re.compile(

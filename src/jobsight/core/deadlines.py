@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from jobsight.core.alert import Alert, AlertKind, alert_deadline_ms, expiry_ms, lapse_ms
+from jobsight.core.alert import Alert, AlertKind, alert_deadline_ms, escalation_ms, expiry_ms, lapse_ms
 from jobsight.core.alerting import count_failure, find_condition, lapse, resolve
 from jobsight.core.applied import Applied
 from jobsight.core.check import Check
@@ -19,8 +19,9 @@ from jobsight.core.events import DeadlinePassed
 from jobsight.core.gaps import extended_ms
 from jobsight.core.job import FAILED, LOST, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import UNKNOWN_ERROR, count_end, rollup_for, stand
-from jobsight.core.notifying import pass_group_timer
+from jobsight.core.notifying import escalate, pass_group_timer
 from jobsight.core.rules import (
+    ESCALATION,
     EXPIRY,
     FAILURE_RATE,
     LAPSE,
@@ -179,3 +180,5 @@ def _pass_of_alert(state: State, alert: Alert, event: DeadlinePassed, applied: A
     elif event.rule == LAPSE and event.deadline_ms == lapse_ms(alert):
         lapse(state, alert, at_ms)
         applied.alerts.append(alert)
+    elif event.rule == ESCALATION and event.deadline_ms == escalation_ms(alert):
+        escalate(state, alert, at_ms)

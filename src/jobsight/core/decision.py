@@ -65,6 +65,7 @@ class Reason(StrEnum):
     STORM_SUMMARY = "storm_summary"
     HELD_BY_STORM = "held_by_storm"
     NOTICE = "notice"
+    ESCALATED = "escalated"
     DRILL = "drill"
     RETRIED_BY_HAND = "retried_by_hand"
 

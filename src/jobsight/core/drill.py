@@ -78,5 +78,6 @@ def route_text(route: Route) -> str:
 def _walk(routes: Sequence[Route], names: tuple[str, ...], inherited: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for route in routes:
         path, channels = (*names, route_text(route)), route.channels or inherited
-        yield from ((" > ".join(path), channel) for channel in channels)
+        further = [channel for step in route.steps for channel in step.channels]
+        yield from ((" > ".join(path), channel) for channel in (*channels, *further))
         yield from _walk(route.routes, path, channels)

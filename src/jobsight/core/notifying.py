@@ -32,9 +32,12 @@ from jobsight.core.groups import STORM, ChannelPace, Group, group_key_of, has_ro
 from jobsight.core.inhibition import inhibitor_of, place_of
 from jobsight.core.notices import elsewhere, notice_of, summary_of
 from jobsight.core.outbox import Delivery, Notice, NoticeKind
-from jobsight.core.routing import Target, targets
+from jobsight.core.routing import Target, escalations, targets
 from jobsight.core.silences import silence_of
 from jobsight.core.state import State
+
+ESCALATION_PAUSE_MS: Final = 60_000
+"""An alert that is held back when its next step is due is looked at again after this."""
 
 ELSEWHERE_ALERTS_MAX: Final = 1_000
 """With more open alerts than this nobody is told where else an error was seen: there is a storm."""
@@ -104,6 +107,34 @@ def pass_group_timer(state: State, key: str, deadline_ms: int, at_ms: int) -> No
             group.repeat_ms = None
     group.due_ms = None
     _replan(state, group, at_ms)
+
+
+def escalate(state: State, alert: Alert, at_ms: int) -> None:
+    """Nobody takes care of an alert: tell those whose turn it is. What is held back is looked at again later."""
+    silence = silence_of(state.silences.values(), alert, at_ms) if state.silences else None
+    if silence is not None or inhibitor_of(state, alert) is not None:
+        alert.escalates_ms = at_ms + ESCALATION_PAUSE_MS
+        _touch_alert(state, alert)
+        return
+    since_ms = at_ms if alert.told_ms is None else alert.told_ms
+    for after_ms, target in escalations(state.routing, alert, at_ms):
+        if target.channel not in alert.told and since_ms + after_ms <= at_ms:
+            group = _group_for(state, target, alert)
+            _note_decision(state, alert, target.channel, Reason.ESCALATED, at_ms)
+            _tell_one(state, group, alert, NoticeKind.TRIGGER, Reason.ESCALATED, at_ms)
+    _plan_escalation(state, alert, at_ms)
+
+
+def _plan_escalation(state: State, alert: Alert, at_ms: int) -> None:
+    """When the next channel is told, unless somebody acknowledges before."""
+    since_ms = at_ms if alert.told_ms is None else alert.told_ms
+    waiting = [
+        max(since_ms + after_ms, at_ms + 1)
+        for after_ms, target in escalations(state.routing, alert, at_ms)
+        if target.channel not in alert.told
+    ]
+    alert.escalates_ms = min(waiting, default=None)
+    _touch_alert(state, alert)
 
 
 def announce_again(state: State, alerts: Sequence[Alert], at_ms: int) -> None:
@@ -354,6 +385,9 @@ def _episode(alert: Alert) -> int:
 
 def _note_told(state: State, group: Group, alert: Alert, dedup_key: str, at_ms: int) -> None:
     told = alert.told.get(group.channel)
+    if alert.told_ms is None:
+        alert.told_ms = at_ms
+        _plan_escalation(state, alert, at_ms)
     if told is None:
         alert.told[group.channel] = Told(dedup_key, group.key, at_ms, alert.count)
     else:

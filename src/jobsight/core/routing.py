@@ -7,7 +7,7 @@ A route is entered where all of its matchers match. Its first child that is ente
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -66,6 +66,13 @@ class TimeOfDay(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tz: str = "UTC"
 
 
+class Step(Struct, frozen=True, kw_only=True, array_like=True):
+    """Further channels of a route, so long after somebody was first told, while nobody has acknowledged."""
+
+    after_ms: int
+    channels: tuple[str, ...]
+
+
 class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     A node of the tree.
@@ -76,6 +83,7 @@ class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
         group_by: Names as of matchers; alerts that are equal in all of them are told together.
         is_continued: Look at the next sibling as well.
         name: What people call it.
+        steps: Who is told besides while nobody acknowledges.
     """
 
     matchers: tuple[Matcher, ...] = ()
@@ -85,6 +93,7 @@ class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_continued: bool = False
     routes: tuple[Route, ...] = ()
     name: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 class Routing(Struct, kw_only=True):
@@ -187,6 +196,28 @@ def _walk(
         if not route.is_continued:
             break
     return is_entered
+
+
+def escalations(routing: Routing, alert: Alert, at_ms: int) -> list[tuple[int, Target]]:
+    """Who is told besides, and how long after the first was told (ms); each channel once, the soonest first."""
+    found: dict[str, tuple[int, Target]] = {}
+    for route in _entered(routing.routes, alert, at_ms):
+        for step in route.steps:
+            for channel in step.channels:
+                one = (step.after_ms, Target(channel, group_key(alert, route.group_by)))
+                if channel in routing.channels and (channel not in found or one[0] < found[channel][0]):
+                    found[channel] = one
+    return sorted(found.values(), key=lambda one: one[0])
+
+
+def _entered(routes: Sequence[Route], alert: Alert, at_ms: int) -> Iterator[Route]:
+    """The routes that an alert enters, those around others first."""
+    for route in routes:
+        if matches(alert, route.matchers) and is_in_time(route.times, at_ms):
+            yield route
+            yield from _entered(route.routes, alert, at_ms)
+            if not route.is_continued:
+                return
 
 
 def group_key(alert: Alert, group_by: Sequence[str]) -> str:

@@ -39,6 +39,8 @@ EXPIRY: Final = "expiry"
 """Nothing more was heard of an alert."""
 LAPSE: Final = "lapse"
 """An acknowledgement holds no more."""
+ESCALATION: Final = "escalation"
+"""Nobody takes care of an alert, so further people are told."""
 GROUP: Final = "group"
 """A group of alerts has something to tell."""
 

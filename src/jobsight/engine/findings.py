@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from jobsight.core.alert import Alert, alert_deadline_ms, expiry_ms
+from jobsight.core.alert import Alert, alert_deadline_ms, expiry_ms, lapse_ms
 from jobsight.core.alerting import open_condition
 from jobsight.core.check import SLOTS_COUNTED_MAX, Check
 from jobsight.core.deadlines import silence_due_ms, unconfirmed_deadline_ms
 from jobsight.core.events import ConditionEnded, DeadlinePassed, InternalEvent, MonitorBlind, RunsJudged, SilenceSet
 from jobsight.core.job import Job
-from jobsight.core.rules import EXPIRY, FAILURE_RATE, GROUP, LAPSE, SILENCE, TOO_FAST, UNCONFIRMED
+from jobsight.core.rules import ESCALATION, EXPIRY, FAILURE_RATE, GROUP, LAPSE, SILENCE, TOO_FAST, UNCONFIRMED
 from jobsight.core.schedule import ScheduleError, next_slot_ms, slots_within
 from jobsight.core.silences import Maintenance
 from jobsight.core.state import State
@@ -103,11 +103,11 @@ def judged_runs(state: State, check: Check, judged: int) -> list[InternalEvent]:
 
 
 def alert_finding(alert: Alert, at_ms: int) -> DeadlinePassed | None:
-    """That an alert expires, or its acknowledgement lapses."""
+    """That an alert expires, its acknowledgement lapses, or nobody takes care of it."""
     due_ms = alert_deadline_ms(alert)
     if due_ms is None or due_ms > at_ms:
         return None
-    rule = EXPIRY if due_ms == expiry_ms(alert) else LAPSE
+    rule = EXPIRY if due_ms == expiry_ms(alert) else LAPSE if due_ms == lapse_ms(alert) else ESCALATION
     return DeadlinePassed(subject_kind="alert", subject=alert.alert_id, rule=rule, deadline_ms=due_ms)
 
 

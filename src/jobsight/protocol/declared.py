@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from jobsight.core.check import Expectation
 from jobsight.core.limits import NAME_CHARACTERS_MAX
-from jobsight.core.routing import DEPTH_MAX, GROUP_BY_DEFAULT, ROUTES_MAX, Matcher, Route, TimeOfDay
+from jobsight.core.routing import DEPTH_MAX, GROUP_BY_DEFAULT, ROUTES_MAX, Matcher, Route, Step, TimeOfDay
 from jobsight.core.schedule import schedule_fault
 from jobsight.core.silences import SILENCE_MS_MAX
 from jobsight.core.spans import SPAN_FORMS, span_ms, span_written
@@ -21,9 +21,12 @@ from jobsight.protocol.refusals import shown
 DECLARED: Final[tuple[str, ...]] = ("checks", "routes", "maintenance")
 """The tables that are declared."""
 
-ROUTE_FIELDS: Final = ("match", "times", "channels", "group_by", "continue", "routes")
+ROUTE_FIELDS: Final = ("match", "times", "channels", "escalate", "group_by", "continue", "routes")
 WINDOW_FIELDS: Final = ("match", "schedule", "tz", "duration", "comment")
 COMMENT_CHARACTERS_MAX: Final = 1_024
+STEP_MS_MAX: Final = 7 * 86_400_000
+"""No step of an escalation comes later than this."""
+
 NAMES_MAX: Final = 16
 """Channels of a route, and names by which it groups."""
 
@@ -105,6 +108,8 @@ def _written_route(route: Route) -> dict[str, Any]:
         found["times"] = [written_time(one) for one in route.times]
     if route.channels:
         found["channels"] = list(route.channels)
+    if route.steps:
+        found["escalate"] = [f"{span_written(step.after_ms)} {' '.join(step.channels)}" for step in route.steps]
     if route.group_by != GROUP_BY_DEFAULT:
         found["group_by"] = list(route.group_by)
     if route.is_continued:
@@ -154,13 +159,17 @@ def _route(
     table = _table(path, value, ROUTE_FIELDS, faults)
     no_matchers: list[Matcher] = []
     no_times: list[TimeOfDay] = []
+    no_steps: list[Step] = []
     no_names: tuple[str, ...] = ()
     by_default: tuple[str, ...] = GROUP_BY_DEFAULT
     matchers = _field(f"{path}.match", table, "match", lambda it: read_matchers(it, at_least=0), no_matchers, faults)
     times = _field(f"{path}.times", table, "times", lambda it: [read_time(x) for x in _list(it)], no_times, faults)
     names = _field(f"{path}.channels", table, "channels", _names, no_names, faults)
+    steps = _field(f"{path}.escalate", table, "escalate", lambda it: [_step(x) for x in _list(it)], no_steps, faults)
     if channels is not None:
         faults += [_no_channel(f"{path}.channels", name, each, channels) for each in names if each not in channels]
+        further = [each for step in steps for each in step.channels if each not in channels]
+        faults += [_no_channel(f"{path}.escalate", name, each, channels) for each in further]
     return Route(
         name=name,
         matchers=tuple(matchers),
@@ -168,6 +177,7 @@ def _route(
         channels=names,
         group_by=_field(f"{path}.group_by", table, "group_by", _names, by_default, faults),
         is_continued=_field(f"{path}.continue", table, "continue", _flag, False, faults),
+        steps=tuple(steps),
         routes=_routes(f"{path}.routes", table.get("routes", {}), faults, channels, depth=depth + 1),
     )
 
@@ -246,6 +256,14 @@ def _names(value: object) -> tuple[str, ...]:
     if not all(isinstance(one, str) and 0 < len(one) <= NAME_CHARACTERS_MAX for one in found):
         raise ValueError("expected a list of names")
     return tuple(found)
+
+
+def _step(value: object) -> Step:
+    words = value.replace(",", " ").split() if isinstance(value, str) else []
+    after_ms = span_ms(words[0]) if words else None
+    if not after_ms or after_ms > STEP_MS_MAX or not 1 < len(words) <= NAMES_MAX:
+        raise ValueError(f"expected TIME CHANNEL..., for example `15m pager`, the time at most 7d, got {shown(value)}")
+    return Step(after_ms=after_ms, channels=tuple(words[1:]))
 
 
 def _text(value: object) -> str:
