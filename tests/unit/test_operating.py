@@ -407,3 +407,16 @@ def test_an_escalation_goes_on_after_a_restart() -> None:
     watch.step(20 * MINUTE_MS)
 
     assert ["mail", "pager"] == [channel for channel, _, _ in channels_told(watch)]
+
+
+@pytest.mark.parametrize("is_continued", [True, False])
+def test_the_steps_of_a_further_route_count_only_where_it_is_asked(is_continued: bool) -> None:
+    """As for the channels: `continue` decides."""
+    first = Route(name="first", channels=("mail",), is_continued=is_continued)
+    second = Route(name="second", channels=("mail",), steps=(Step(after_ms=MINUTE_MS, channels=("pager",)),))
+    watch = WatchedState()
+    watch.route("mail", "pager", routes=[first, second])
+    watch.report(failed("backup"))
+    watch.step(HOUR_MS)
+
+    assert is_continued is ("pager" in {channel for channel, _, _ in channels_told(watch)})

@@ -39,13 +39,14 @@ DELIVERIES_OF_DRILL_MAX: Final = 10_000
 # Up to where the view is true.
 SELECT_APPLIED: Final = "SELECT log_id, applied_seq, checksum, jobs_total, retained FROM applied"
 
-# Alerts, the newest first: (before, limit, state, task, rule, severity, queue, since); by their number alone.
+# Alerts, the newest first: (before, limit, state, task, rule, severity, queue, since); by their number alone. An alert whose
+# detail says no severity is critical.
 LIST_ALERTS: Final = """
 SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
     first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail
 FROM alerts
 WHERE number < ?1 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR +task = ?4) AND (?5 IS NULL OR rule = ?5)
-    AND (?6 IS NULL OR severity = ?6) AND (?7 IS NULL OR queue = ?7) AND (?8 IS NULL OR updated_ms >= ?8)
+    AND (?6 IS NULL OR ifnull(severity, 'critical') = ?6) AND (?7 IS NULL OR queue = ?7) AND (?8 IS NULL OR updated_ms >= ?8)
 ORDER BY number DESC LIMIT ?2
 """
 
@@ -55,7 +56,7 @@ SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_fail
     first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail
 FROM alerts
 WHERE number < ?1 AND state <> 'resolved' AND (?3 = 'open' OR state = ?3) AND (?4 IS NULL OR +task = ?4)
-    AND (?5 IS NULL OR rule = ?5) AND (?6 IS NULL OR severity = ?6) AND (?7 IS NULL OR queue = ?7)
+    AND (?5 IS NULL OR rule = ?5) AND (?6 IS NULL OR ifnull(severity, 'critical') = ?6) AND (?7 IS NULL OR queue = ?7)
     AND (?8 IS NULL OR updated_ms >= ?8)
 ORDER BY number DESC LIMIT ?2
 """
@@ -66,7 +67,7 @@ SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_fail
     first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail
 FROM alerts
 WHERE number < ?1 AND task = ?4 AND (?3 IS NULL OR +state = ?3 OR (?3 = 'open' AND +state <> 'resolved'))
-    AND (?5 IS NULL OR rule = ?5) AND (?6 IS NULL OR severity = ?6) AND (?7 IS NULL OR queue = ?7)
+    AND (?5 IS NULL OR rule = ?5) AND (?6 IS NULL OR ifnull(severity, 'critical') = ?6) AND (?7 IS NULL OR queue = ?7)
     AND (?8 IS NULL OR updated_ms >= ?8)
 ORDER BY number DESC LIMIT ?2
 """
