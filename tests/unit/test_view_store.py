@@ -396,3 +396,27 @@ def test_a_flush_that_a_disk_has_refused_can_be_tried_again(tmp_path: Path, nth:
     again = View.open(tmp_path / "view.db")
     assert loaded == again.load_state()
     again.close()
+
+
+def test_jobs_that_tell_the_same_measures_share_their_names(tmp_path: Path) -> None:
+    """A row holds the numbers of a usage; the names stand once, however many jobs tell them, also after a start."""
+    path = tmp_path / "view.db"
+    usages: list[dict[str, int | float | None]] = [
+        {"cpu_percent": 7, "memory_mb": 1.5},
+        {"cpu_percent": 8.0, "memory_mb": None},
+        {"memory_mb": 1, "cpu_percent": 2},
+        {},
+    ]
+    for number, usage in enumerate(usages):
+        view = View.open(path)
+        done = JobCompleted(job_id=f"job-{number}", duration_ms=1, resource_usage=usage)
+        view.flush(feed(view, view.load_state(), done), b"c" * 16)
+        view.close()
+
+    view = View.open(path)
+    found = view.fetch([f"job-{number}" for number in range(4)], view.load_state())
+    rows = view.connection.execute("SELECT resource_usage FROM jobs ORDER BY number").fetchall()
+
+    assert [repr(usage) for usage in usages] == [repr(job.resource_usage) for job in found]
+    assert all(text.startswith("[") for (text,) in rows)
+    assert rows[0][0].partition(",")[0] == rows[1][0].partition(",")[0]

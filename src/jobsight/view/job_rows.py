@@ -9,6 +9,7 @@ import apsw
 import msgspec
 
 from jobsight.view.answers import JobAnswer
+from jobsight.view.usage import usage_of
 from jobsight.view.words import KnownWords
 
 # One job as it is answered.
@@ -18,7 +19,6 @@ SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queu
 FROM jobs WHERE number = ?
 """
 
-_decode_usage: Final = msgspec.json.Decoder(dict[str, int | float | None]).decode
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -41,7 +41,7 @@ class JobRows:
             status=text(row[2]) or "",
             progress=row[3],
             duration_ms=row[4],
-            resource_usage=None if row[5] is None else _decode_usage(row[5]),
+            resource_usage=None if row[5] is None else usage_of(row[5], text),
             task=text(row[6]),
             queue=text(row[7]),
             host=text(row[8]),

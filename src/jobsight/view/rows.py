@@ -12,6 +12,7 @@ from jobsight.core.events import AnyReport
 from jobsight.core.job import Job
 from jobsight.core.statistics import PairCounters, pair_for
 from jobsight.view.history import pack
+from jobsight.view.usage import UsageWriter, usage_of
 from jobsight.view.words import Stored, Words
 
 Row = tuple[Any, ...]
@@ -56,27 +57,29 @@ SELECT number FROM standing JOIN jobs ON status = word AND status <> 1 WHERE wor
 """
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode_usage: Final = msgspec.json.Decoder(dict[str, int | float | None]).decode
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
+def rows_of(jobs: Sequence[Job], words: Words, usages: UsageWriter) -> list[Row]:
     """The rows of jobs for `UPDATE_JOB`; `words` may learn new ones."""
     pieces, last_digests = pack([job.refs for job in jobs]), _digests(jobs)
     try:
-        return _rows(jobs, words.numbers, pieces, last_digests)
+        return _rows(jobs, usages, words.numbers, pieces, last_digests)
     except KeyError:
         for job in jobs:
             words.learn((job.status, job.task, job.queue, job.host, job.end_host))
-        return _rows(jobs, words.numbers, pieces, last_digests)
+        return _rows(jobs, usages, words.numbers, pieces, last_digests)
 
 
-def new_rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
+def new_rows_of(jobs: Sequence[Job], words: Words, usages: UsageWriter) -> list[Row]:
     """The rows of jobs for `INSERT_JOB`; `words` may learn new ones."""
     words.learn([job.task for job in jobs])
     words.learn([job.queue for job in jobs])
     numbers = words.numbers
-    return [(*row, numbers[job.task], numbers[job.queue]) for job, row in zip(jobs, rows_of(jobs, words), strict=True)]
+    return [
+        (*row, numbers[job.task], numbers[job.queue])
+        for job, row in zip(jobs, rows_of(jobs, words, usages), strict=True)
+    ]
 
 
 def renamed_rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
@@ -87,9 +90,14 @@ def renamed_rows_of(jobs: Sequence[Job], words: Words) -> list[Row]:
 
 
 def _rows(
-    jobs: Sequence[Job], words: dict[str | None, Stored], pieces: list[bytes], last_digests: list[int]
+    jobs: Sequence[Job],
+    usages: UsageWriter,
+    words: dict[str | None, Stored],
+    pieces: list[bytes],
+    last_digests: list[int],
 ) -> list[Row]:
     """The rows; KeyError where there is a word without a number."""
+    usage_text = usages.text
     return [
         (
             job.number,
@@ -100,7 +108,7 @@ def _rows(
             job.progress,
             job.progress_max,
             job.duration_ms,
-            None if job.resource_usage is None else _encode(job.resource_usage).decode(),
+            None if job.resource_usage is None else usage_text(job.resource_usage),
             None if job.labels is None else _encode(job.labels).decode(),
             job.attempt,
             job.retries,
@@ -148,7 +156,7 @@ def job_of(row: Row, words: Words, pairs: dict[tuple[str | None, str | None], Pa
         progress=row[7],
         progress_max=row[7] if row[8] is None else row[8],
         duration_ms=row[9],
-        resource_usage=None if row[10] is None else _decode_usage(row[10]),
+        resource_usage=None if row[10] is None else usage_of(row[10], words.text),
         task=task,
         queue=queue,
         host=words.text(row[6]),

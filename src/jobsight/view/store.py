@@ -37,6 +37,7 @@ from jobsight.view.rows import (
 from jobsight.view.sweep import Sweep
 from jobsight.view.tasks import load_tasks, write_tasks
 from jobsight.view.tokens import load_tokens, write_tokens
+from jobsight.view.usage import UsageWriter
 from jobsight.view.users import load_users, write_users
 from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
 from jobsight.view.words import Words
@@ -114,6 +115,7 @@ class View:
         self.path: Final = path
         self.connection: Final = connection
         self._words: Final = Words(connection)
+        self._usages: Final = UsageWriter(self._words)
         self._index: Final = JobIndex(connection)
         self._rollups: Final = RollupStore(connection)
         self._sweep: Final = Sweep(connection, self._words)
@@ -255,9 +257,9 @@ class View:
         stored, new = [job for job in jobs if job.is_stored], [job for job in jobs if not job.is_stored]
         self._move_history(stored)
         words = self._words
-        write(UPDATE_JOB, rows_of(stored, words))
+        write(UPDATE_JOB, rows_of(stored, words, self._usages))
         write(RENAME_JOB, renamed_rows_of([job for job in stored if job.is_renamed], words))
-        write(INSERT_JOB, new_rows_of(new, words))
+        write(INSERT_JOB, new_rows_of(new, words, self._usages))
         self._index.write(new)
         words.write_new(self.connection)
         write(REPLACE_PAIR, [self._pair_row(pair) for pair in changes.pairs])
