@@ -68,6 +68,19 @@ def test_a_page_is_whole_without_scripts(browser: httpx.Client, path: str) -> No
     assert "no-store" == answer.headers["cache-control"]
 
 
+def test_no_link_leads_nowhere(browser: httpx.Client) -> None:
+    """Every number leads to the list that explains it, and every name to its page."""
+    found = {unescape(link) for path in PAGES for link in re.findall(r'href="(/[^"]*)"', browser.get(path).text)}
+    pages = sorted(
+        {
+            re.sub(r"(%20|\+|/|-)[\w.%-]*\d{3,}[\w-]*$", "", link): link for link in found if "/assets/" not in link
+        }.values()
+    )
+
+    assert 30 < len(pages)
+    assert [] == [link for link in pages if browser.get(link).status_code != 200]
+
+
 def test_the_overview_says_first_what_is_wrong(browser: httpx.Client) -> None:
     """What, since when, whose, before everything that is well."""
     said = text_of(browser.get("/").text)
