@@ -20,6 +20,11 @@ import httpx
 
 from bench.alerts_far_side import FarSide, far_side
 from bench.processes import ROOT, first_core
+from jobsight.app.stores import open_store
+from jobsight.app.writing import writer_of
+from jobsight.core.check import Expectation, Origin
+from jobsight.core.events import CheckSet, InternalEvent
+from jobsight.engine.writer import Writer
 
 Figures = dict[str, float]
 Say = Callable[[str], None]
@@ -187,15 +192,25 @@ def deadline_lateness(scratch: Path, *, reports: int, runs: int, say: Say) -> Fi
 # ------------------------------------------------------------------------------------------------------ what they cost
 
 
-def _expect(client: httpx.Client, count: int) -> None:
-    """A daily schedule for each of so many tasks, each of which has just run."""
+def _expect(data: Path, count: int) -> None:
+    """A daily schedule for each of so many tasks, as if set over the API, in a folder that nobody holds."""
     dice = random.Random(7)
-    for start in range(0, count, LINES):
-        _post(client, *[
-            {"type": "job_completed", "job_id": f"run-{n}", "task": f"task-{n}", "duration_ms": 1_000,
-             "check": {"schedule": f"{dice.randrange(60)} {dice.randrange(24)} * * *", "tz": "Europe/Berlin"}}
-            for n in range(start, start + LINES)
-        ])  # fmt: skip
+    with open_store(data, print) as store:
+        writer = writer_of(store, None, kind=Writer)
+        for start in range(0, count, LINES):
+            events: list[InternalEvent] = [
+                CheckSet(
+                    task=f"task-{n}",
+                    expected=Expectation(
+                        schedule=f"{dice.randrange(60)} {dice.randrange(24)} * * *", tz="Europe/Berlin"
+                    ),
+                    origin=Origin.API,
+                    author="bench",
+                )
+                for n in range(start, start + LINES)
+            ]
+            writer.record(events)
+        writer.close()
 
 
 def check_cost(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
@@ -203,9 +218,9 @@ def check_cost(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     seconds = 30
     figures: Figures = {}
     for name, count in (("none", 0), ("checks", CHECKS)):
+        _expect(scratch / name / "data", count)
         with service(scratch / name, "") as (client, pid):
-            _expect(client, count)
-            _settled(pid)
+            _settled(pid)  # the first slots are worked out
         began = time.monotonic()
         with service(scratch / name, "") as (client, pid):
             figures[f"{name}_start_s"] = round(time.monotonic() - began, 1)

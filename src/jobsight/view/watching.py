@@ -102,6 +102,9 @@ _UNSAID: Final = [
 """What a detail leaves out: values that say nothing."""
 # Tables keep the order in which they were filled: who is told first is decided by it, after a start as before.
 _encode: Final = msgspec.json.Encoder().encode
+_NONE: Final[dict[str, Any]] = {}
+"""Stands for every empty mapping of a check; an expectation is frozen, so nobody puts anything into it."""
+
 _decode_check: Final = msgspec.json.Decoder(Check).decode
 _decode_group: Final = msgspec.json.Decoder(Group).decode
 decode_delivery: Final = msgspec.json.Decoder(Delivery).decode
@@ -149,7 +152,11 @@ def load_watching(connection: apsw.Connection, state: State) -> None:
         check = _decode_check(content)
         # The same few words stand in each of a hundred thousand checks.
         check.author = intern(check.author)
-        force_setattr(check.expected, "tz", intern(check.expected.tz))
+        expected = check.expected
+        force_setattr(expected, "tz", intern(expected.tz))
+        for name in ("labels", "measures"):
+            if not getattr(expected, name):
+                force_setattr(expected, name, _NONE)
         state.checks[check.task] = check
     for (content,) in connection.execute(SELECT_GROUPS):
         group = _decode_group(content)
