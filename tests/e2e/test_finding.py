@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser_scene import Monitor
+from browser_scene import Monitor, run_failing
 
 pytest.importorskip("playwright")
 from playwright.sync_api import Page, expect
@@ -22,12 +22,13 @@ def query(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-def test_the_failed_job_is_found_from_the_first_page(visit) -> None:
+def test_the_failed_job_is_found_from_the_first_page(visit, shared: Monitor) -> None:
     """Three clicks from "is anything wrong" to the error and the end of the output."""
+    run_failing(shared, "found.from-the-first-page")
     page = visit("/")
-    page.locator(".attention").get_by_role("link", name="billing.export").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("billing.export")
-    page.locator(".facts").get_by_role("link", name=re.compile("billing")).first.click()
+    page.locator(".attention").get_by_role("link", name="found.from-the-first-page").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("found.from-the-first-page")
+    page.locator(".facts div", has_text="Latest job").get_by_role("link").click()
 
     expect(page.get_by_label("Message and output")).to_contain_text("fatal: no route")
     expect(page.get_by_label("Message and output")).to_contain_text("reading 400 rows")
@@ -112,7 +113,7 @@ def test_a_mistyped_filter_is_marked(visit) -> None:
 
 def test_the_name_of_a_job_leads_to_it_from_anywhere(visit) -> None:
     """Pasted into the search field of any page."""
-    page = visit("/tasks")
+    page = visit("/schedule")
     page.keyboard.press("/")
     page.keyboard.type("load-now")
     page.keyboard.press("Enter")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobsight.view.job_filter import Fault, JobFilter, Names, filter_text, moment_of, read_filter, with_name, without
+from jobsight.view.job_filter import (
+    QUALIFIERS,
+    Fault,
+    JobFilter,
+    Names,
+    filter_text,
+    moment_of,
+    read_filter,
+    with_name,
+    without,
+)
 
 READ = [
     ("", JobFilter()),
@@ -134,3 +147,16 @@ def test_a_moment_is_an_age_or_a_time() -> None:
     assert 1_770_091_500_000 == moment_of("2026-02-03T04:05:00Z", 0)
     with pytest.raises(ValueError, match="no milliseconds"):
         moment_of("12345", 0)
+
+
+def test_the_reference_names_every_qualifier() -> None:
+    """What can be typed stands in the documentation, and what stands there can be typed."""
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/dashboard.md").read_text()
+    section = page.partition("## Finding jobs")[2].partition("\n## ")[0]
+    examples = re.findall(r"`([^`]+)`", "\n".join(line for line in section.splitlines() if line.startswith("| `")))
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+
+    assert [] == [name for name in QUALIFIERS if f"{name.replace('NAME', 'env')}:" not in section]
+    assert len(examples) > 15
+    for example in re.findall(r"`([^`]+)`", "\n".join(cells)):
+        assert [] == read_filter(example)[1], example

@@ -23,12 +23,13 @@ from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.attention import AttentionRow, attention_row
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import query_of
-from jobsight.view.answers import JobAnswer
+from jobsight.view.answers import AuditAnswer, JobAnswer
 
 FAILED_LOOKED_AT: Final = 300
 """Latest failed jobs among which the same error is looked for."""
 
 ELSEWHERE_SHOWN: Final = 8
+CHANGES_SHOWN: Final = 5
 
 
 class Elsewhere(Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class AlertView(Struct, frozen=True, kw_only=True):
         job: The latest job of it, with its error and the end of its output; None where it is no longer kept.
         last_success_ms: Of the task, ms UTC; `failures_in_row` since then.
         acknowledged_until_ms: When it is told again, ms UTC.
+        changes: Who has changed lately what is expected of the task.
         silence: The one that holds, if one does.
         facts: Of the receipt: the rule, what it looked at, what was decided; `deliveries` every try to tell of it.
         is_open: It is not over.
@@ -69,6 +71,7 @@ class AlertView(Struct, frozen=True, kw_only=True):
     last_success_ms: int | None
     failures_in_row: int | None
     check: CheckFacts | None
+    changes: list[AuditAnswer]
     elsewhere: list[Elsewhere]
     facts: list[Fact]
     deliveries: list[DeliveryRecord]
@@ -114,6 +117,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], AlertView]:
             last_success_ms=succeeded_ms or found.last_success_ms,
             failures_in_row=in_row if is_open and in_row else found.failures_in_row,
             check=expected,
+            changes=source.view.audit(subject=found.task, limit=CHANGES_SHOWN).entries if found.task else [],
             elsewhere=_elsewhere(source, found, others),
             facts=[one for one in facts or receipt.facts if one.name not in (FactName.DELIVERY, FactName.TRY)],
             deliveries=receipt.deliveries,

@@ -75,7 +75,6 @@ class SettingsView(Struct, frozen=True, kw_only=True):
 
     Attributes:
         tokens, users: For admins alone; None for others. Of a token what `describe` says.
-        is_guarded: Somebody has to sign in, or to show a token.
         dead: Notifications that were given up, the latest ones.
         completed_from_ms, other_from_ms: From when on ended jobs are kept, ms UTC; 0 for all of them.
         health: The monitor's own figures; `problems` its own open alerts, `gaps` when it was blind lately.
@@ -84,7 +83,6 @@ class SettingsView(Struct, frozen=True, kw_only=True):
 
     tokens: list[dict[str, Any]] | None
     users: list[User] | None
-    is_guarded: bool
     channels: list[ChannelAnswer]
     routes: list[RouteRow]
     dead: list[Delivery]
@@ -119,7 +117,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], SettingsView]:
     windows = [
         _window(describe_window(state, one, at_ms), one.duration_ms) for _, one in sorted(state.maintenance.items())
     ]
-    kept, guarded = state.kept, bool(state.users) or bool(state.tokens)
+    kept = state.kept
     health = _health(ground.instruments, len(state.jobs), state.jobs_total)
     problems = [alert for alert in state.open_by_id.values() if alert.rule.startswith("self.")]
     gaps, applied_seq = list(state.gaps)[-GAPS_SHOWN:], state.applied_seq
@@ -133,7 +131,6 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], SettingsView]:
         return SettingsView(
             tokens=tokens,
             users=users,
-            is_guarded=guarded,
             channels=channels,
             routes=routes,
             dead=source.view.list_deliveries(state=str(DeliveryState.DEAD), limit=ROWS).deliveries,
