@@ -124,17 +124,18 @@ class OverHttp:
         grammar = Grammar(random, mutated_percent=mutated_percent)
         counts: Counter[str] = Counter()
         for _ in range(lines):
-            said = grammar.line().strip(b" \t\r\n")
-            oracle = self._oracle()
-            expected = oracle.take(said.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n"))
-            answer = self._client.post(EVENTS, content=said, headers={"content-type": "application/json"})
-            if len(expected) == 1:
-                compare(said, expected, answer.content.rstrip(b"\n") + b"\n", NODE_ID)
-            self._check_status(said, expected, answer)
-            counts["lines"] += 1
-            counts.update(kind_of(one) for one in expected)
+            counts += self.say(grammar.line().strip(b" \t\r\n"))
         counts["mutated"] = grammar.mutated_lines
         return counts
+
+    def say(self, said: bytes) -> Counter[str]:
+        """One request of one message."""
+        expected = self._oracle().take(said.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n"))
+        answer = self._client.post(EVENTS, content=said, headers={"content-type": "application/json"})
+        if len(expected) == 1:
+            compare(said, expected, answer.content.rstrip(b"\n") + b"\n", NODE_ID)
+        self._check_status(said, expected, answer)
+        return Counter({"lines": 1}) + Counter(kind_of(one) for one in expected)
 
     def _check_status(self, said: bytes, expected: list[Answer], answer: httpx.Response) -> None:
         """An error has the status of its code; what holds no message, or more than one, is malformed."""

@@ -64,6 +64,13 @@ def test_the_service_answers_as_specified(over_http: drive.OverHttp) -> None:
     assert min(streams["job_completed"], singles["job_completed"]) > 20
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rest", [b"\x0c", b"\x0b", b"\x00", b"\x1c", b"\xc2\xa0", b" \t\r\n"])
+def test_what_json_has_not_around_it_is_refused_over_http_too(over_http: drive.OverHttp, rest: bytes) -> None:
+    """Only what JSON calls space may follow a message; other blanks are control bytes or junk, as on stdin."""
+    over_http.say(b'{"type": "heartbeat", "msg_id": 1, "job_id": "a"}' + rest)
+
+
 def test_every_kind_of_answer_is_reached() -> None:
     """The grammar is no good if it never says what leads to one of the answers."""
     oracle, grammar = Oracle(now_ms=drive.START_MS), Grammar(Random(SEED))

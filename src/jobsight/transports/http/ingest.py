@@ -101,7 +101,7 @@ class Ingest:
     def read_one(self, body: bytes, caller: Caller) -> Chunk:
         """The one message of a body; HttpRefusal (400) where it holds none, or more."""
         codec = self.codec(caller.name)
-        chunk = codec.read([body.removeprefix(BYTE_ORDER_MARK).strip() + b"\n"])
+        chunk = codec.read([body.removeprefix(BYTE_ORDER_MARK).strip(b" \t\r\n") + b"\n"])
         fragment = codec.finish()
         if fragment or len(chunk.reports) + len(chunk.asides) != 1:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, _not_one(chunk, fragment))
