@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from browser_scene import CHROMIUM, FLAGS, Monitor, is_complaint, monitor, run_w
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+HERE = Path(__file__).resolve().parent
 WAIT_MS = 15_000
 DESK = {"width": 1280, "height": 900}
 
@@ -22,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every journey is slow, and is skipped where there is no browser."""
     reason = why_not()
     for item in items:
-        if "e2e" in item.path.parts:
+        if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.slow)
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))

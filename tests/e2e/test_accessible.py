@@ -45,6 +45,7 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make pages brings it, with Node)")
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 def test_every_page_can_be_used_by_everybody(visit, shared: Monitor, theme: str, width: int) -> None:
     """Contrast, names, roles, order of headings, size of targets: no violation on any page."""
