@@ -1,7 +1,8 @@
 """
 The chart of cost against jobs held, drawn from the newest kept growth result: `python -m bench.chart`.
 
-Plain SVG without a library: a logarithmic axis of jobs, a linear one of CPU microseconds a report.
+Plain SVG without a library: a logarithmic axis of jobs, a linear one of the CPU time of a report, as a multiple of that of a
+store with 100,000 jobs which was measured in turn with it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 320, 64, 48, 24
 
 
 def points_of(figures: dict[str, float]) -> list[tuple[int, float]]:
-    """(jobs held, CPU microseconds a report) of a growth result."""
-    suffix = "_cpu_s_per_million"
+    """(jobs held, times the cost at 100,000 jobs) of a growth result."""
+    suffix = "_times_small"
     names = [name for name in figures if name.startswith("at_") and name.endswith(suffix)]
     return sorted((int(name.removeprefix("at_").removesuffix(suffix)), figures[name]) for name in names)
 
@@ -26,19 +27,19 @@ def points_of(figures: dict[str, float]) -> list[tuple[int, float]]:
 def drawing(points: list[tuple[int, float]], caption: str) -> str:
     """The chart as SVG."""
     low, high = math.log10(points[0][0]), math.log10(points[-1][0])
-    top_us = math.ceil(max(cost for _, cost in points) * 1.2)
+    top = math.ceil(max(cost for _, cost in points) * 1.2)
 
     def place(jobs: int, cost: float) -> tuple[float, float]:
         share = (math.log10(jobs) - low) / ((high - low) or 1)
         x = LEFT + share * (WIDTH - LEFT - 32)
-        return x, HEIGHT - BOTTOM - cost / top_us * (HEIGHT - BOTTOM - TOP)
+        return x, HEIGHT - BOTTOM - cost / top * (HEIGHT - BOTTOM - TOP)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        f'<text x="{LEFT}" y="16" fill="#333">CPU µs a report, against jobs held. {caption}</text>',
+        f'<text x="{LEFT}" y="16" fill="#333">CPU time of a report, times that with 100,000 jobs held. {caption}</text>',
     ]
-    for cost in range(top_us + 1):
+    for cost in range(top + 1):
         _, y = place(points[0][0], cost)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 32}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#333">{cost}</text>')

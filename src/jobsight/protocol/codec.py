@@ -195,16 +195,16 @@ class Codec:
         payloads: list[bytes],
     ) -> bool:
         """Take a slice that holds queries: they are answered in their place, and cut out of what is stored."""
+        asked = [index for index, body in enumerate(bodies) if type(body) not in REPORT_TYPES]
         reports = [body for body in bodies if type(body) in REPORT_TYPES]
-        if not _are_good(cast("list[AnyReport]", reports)) or not all(map(_asks_well, bodies)):
+        if not _are_good(cast("list[AnyReport]", reports)) or not all(_asks_well(bodies[index]) for index in asked):
             return False
         lines = block.split(b"\n")
         start = 0
-        for index, body in enumerate(bodies):
-            if type(body) in REPORT_TYPES:
-                continue
+        for index in asked:
             self._take_run(bodies[start:index], sources[start:index], lines[start:index], chunk, payloads)
-            chunk.asides.append(Aside(len(chunk.reports), sources[index], cast("AnyQuery", body), self._form))
+            query = cast("AnyQuery", bodies[index])
+            chunk.asides.append(Aside(len(chunk.reports), sources[index], query, self._form))
             start = index + 1
         self._take_run(bodies[start:], sources[start:], lines[start:-1], chunk, payloads)
         return True
