@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from simulation.run import live
 
-SEEDS = 400
-AT_ONCE = 25
+SEEDS = 300
+AT_ONCE = 10
 """Seeds of one test: enough that starting it costs nothing, few enough to share them out."""
 
 
