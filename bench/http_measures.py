@@ -49,6 +49,7 @@ def post(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
             figures = _load(port, source, lines=1, connections=CONNECTIONS)
             figures["cpu_us"] = (cpu_s(pid) - before_s) / count * 1e6
             figures["times_bare"] = figures["cpu_us"] / bare_cpu_us
+        figures["bare_p99_ms"] = bare["p99_ms"]
         found.append(figures)
         shares.append(bare["wall_s"] / figures["wall_s"])
         rates = f"bare {count / bare['wall_s']:,.0f}/s, service {count / figures['wall_s']:,.0f}/s"
@@ -59,6 +60,7 @@ def post(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
         "cpu_times_bare": round(statistics.median(one["times_bare"] for one in found), 2),
         "p50_ms": round(statistics.median(one["p50_ms"] for one in found), 2),
         "p99_ms": round(statistics.median(one["p99_ms"] for one in found), 2),
+        "bare_p99_ms": round(statistics.median(one["bare_p99_ms"] for one in found), 2),
         "cpu_us_per_post": round(statistics.median(one["cpu_us"] for one in found), 1),
     }
 
