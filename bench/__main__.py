@@ -56,6 +56,7 @@ def main() -> int:
             for key, value in figures.items():
                 print(f"  {key:28} {value:>14,}")
             results[name] = figures
+    results["load_average"] = [round(load, 1) for load in os.getloadavg()]
     if chosen.keep:
         path = Path(__file__).parent / "results" / f"{date}-{chosen.keep}.json"
         path.parent.mkdir(exist_ok=True)
