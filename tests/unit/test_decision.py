@@ -34,6 +34,8 @@ CASES = [
     (FIRING,       Change.RAISED,        {"is_silenced": True},                  Verdict.LEAVE, Reason.SUPPRESSED_BY_SILENCE),
     (FIRING,       Change.RAISED,        {"is_inhibited": True},                 Verdict.LEAVE, Reason.SUPPRESSED_BY_INHIBITION),
     (FIRING,       Change.RAISED,        {"is_silenced": True, "is_inhibited": True}, Verdict.LEAVE, Reason.SUPPRESSED_BY_SILENCE),
+    (FIRING,       Change.RAISED,        {"is_flapping": True},                  Verdict.LEAVE, Reason.FLAPPING),
+    (FIRING,       Change.RAISED,        {**TOLD, "is_flapping": True},          Verdict.WAIT,  Reason.REPEAT_TOO_SOON),
     (FIRING,       Change.RAISED,        IN_GROUP,                               Verdict.WAIT,  Reason.FOLLOWER_WAITS),
     (FIRING,       Change.TIMER,         OVER_WINDOW,                            Verdict.TELL,  Reason.GROUP_WINDOW_PASSED),
     (FIRING,       Change.TIMER,         {**OVER_WINDOW, "is_silenced": True},   Verdict.LEAVE, Reason.SUPPRESSED_BY_SILENCE),

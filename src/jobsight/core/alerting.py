@@ -7,6 +7,7 @@ from typing import Final
 from jobsight.core.alert import (
     ACKNOWLEDGED,
     ALERT_TRANSITIONS,
+    FIRING,
     JOBS_NAMED_MAX,
     NONE,
     OPEN_WITHOUT_TASK_MAX,
@@ -20,10 +21,12 @@ from jobsight.core.alert import (
 )
 from jobsight.core.check import Check
 from jobsight.core.decision import Change
+from jobsight.core.flapping import QUIET_MS, note_change
 from jobsight.core.job import Job
 from jobsight.core.limits import OTHER
 from jobsight.core.notifying import announce, put_notice
 from jobsight.core.rules import SEVERITIES
+from jobsight.core.spans import span_text
 from jobsight.core.state import State
 
 TITLE_ERROR_CHARACTERS: Final = 1_024
@@ -62,8 +65,7 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, 
     if check is not None:
         alert.failures_in_row = check.failures_in_row + 1
         is_enough = alert.count >= check.expected.failure_threshold
-    kind = AlertKind.FAILED if is_enough and is_told else AlertKind.COUNTED
-    alert.state = ALERT_TRANSITIONS[alert.state][kind]
+    _move(state, alert, AlertKind.FAILED if is_enough and is_told else AlertKind.COUNTED, at_ms)
     _touch(state, alert)
     if is_told:
         announce(state, alert, Change.RAISED, at_ms)
@@ -93,7 +95,7 @@ def succeed(state: State, job: Job, at_ms: int) -> list[Alert]:
 
 def resolve(state: State, alert: Alert, kind: AlertKind, at_ms: int) -> None:
     """End the episode of an open alert; `kind` says why."""
-    alert.state = ALERT_TRANSITIONS[alert.state][kind]
+    _move(state, alert, kind, at_ms)
     alert.resolved_ms = alert.updated_ms = at_ms
     alert.reason = kind.name.lower()
     del state.open_by_fingerprint[alert.fingerprint]
@@ -152,7 +154,7 @@ def find_condition(
     alert.updated_ms = at_ms
     if job is not None and job_id not in alert.job_ids and len(alert.job_ids) < JOBS_NAMED_MAX:
         alert.job_ids.append(job_id)
-    alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED]
+    _move(state, alert, AlertKind.FAILED, at_ms)
     _touch(state, alert)
     announce(state, alert, Change.RAISED, at_ms)
     return alert
@@ -235,6 +237,28 @@ def lapse(state: State, alert: Alert, at_ms: int) -> None:
         alert.state = ALERT_TRANSITIONS[ACKNOWLEDGED][AlertKind.LAPSED]
         _touch(state, alert)
         announce(state, alert, Change.RAISED, at_ms)
+
+
+def settle(state: State, fingerprint: str, at_ms: int) -> Alert | None:
+    """A problem that came and went is stable: if it is there now, it is told. The alert that is open then."""
+    state.flaps.pop(fingerprint, None)
+    state.changes.is_watch_dirty = True
+    alert = state.open_by_fingerprint.get(fingerprint)
+    if alert is not None and alert.state == FIRING:
+        announce(state, alert, Change.RAISED, at_ms)
+    return alert
+
+
+def _move(state: State, alert: Alert, kind: AlertKind, at_ms: int) -> None:
+    """Along the table; what comes and goes too often is told once as such, and kept quiet from then on."""
+    was_known = alert.state in (FIRING, ACKNOWLEDGED)
+    alert.state = ALERT_TRANSITIONS[alert.state][kind]
+    is_known = alert.state in (FIRING, ACKNOWLEDGED)
+    if was_known == is_known:
+        return
+    state.changes.is_watch_dirty = True
+    if note_change(state.flaps, alert.fingerprint, alert.alert_id, at_ms, is_opened=is_known):
+        alert.text = f"{alert.text}; it comes and goes, and is told again once it was stable for {span_text(QUIET_MS)}"
 
 
 def _begin(alert: Alert, check: Check | None, at_ms: int) -> None:

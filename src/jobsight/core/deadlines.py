@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from jobsight.core.alert import Alert, AlertKind, alert_deadline_ms, escalation_ms, expiry_ms, lapse_ms
-from jobsight.core.alerting import count_failure, find_condition, lapse, resolve
+from jobsight.core.alerting import count_failure, find_condition, lapse, resolve, settle
 from jobsight.core.applied import Applied
 from jobsight.core.check import Check
 from jobsight.core.checks import judge_slot, lose
 from jobsight.core.events import DeadlinePassed
+from jobsight.core.flapping import stable_ms
 from jobsight.core.gaps import extended_ms
 from jobsight.core.job import FAILED, LOST, TERMINAL, Job, Kind, next_status
 from jobsight.core.lifecycle import UNKNOWN_ERROR, count_end, rollup_for, stand
@@ -100,6 +101,8 @@ def pass_deadline(state: State, event: DeadlinePassed, place: int, applied: Appl
             alert = state.open_by_id.get(event.subject)
             if alert is not None:
                 _pass_of_alert(state, alert, event, applied, at_ms)
+        case "problem" if event.deadline_ms == stable_ms(state.flaps.get(event.subject)):
+            settle(state, event.subject, at_ms)
         case "group":
             pass_group_timer(state, event.subject, event.deadline_ms, at_ms)
         case _:

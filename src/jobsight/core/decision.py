@@ -56,6 +56,7 @@ class Reason(StrEnum):
     SUPPRESSED_BY_INHIBITION = "suppressed_by_inhibition"
     ACKNOWLEDGEMENT = "acknowledgement"
     ACKNOWLEDGED = "acknowledged"
+    FLAPPING = "flapping"
     FIRST_OF_GROUP = "first_of_group"
     GROUP_WINDOW_PASSED = "group_window_passed"
     FOLLOWER_WAITS = "follower_waits"
@@ -76,6 +77,7 @@ class Situation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         state: Of the alert; `change` is what has just happened.
+        is_flapping: Its problem comes and goes, and that was told.
         is_told: The channel knows of this episode; `has_news`: but not of all its failures (alerts without a task).
         told_ms: When it was told last.
         group_sent_ms: When it was last told of the alert's group; None for never. `group_due_ms`: when it may be again.
@@ -86,6 +88,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     severity: Severity = Severity.CRITICAL
     is_silenced: bool = False
     is_inhibited: bool = False
+    is_flapping: bool = False
     is_told: bool = False
     has_news: bool = False
     told_ms: int = 0
@@ -112,6 +115,7 @@ TABLE: Final[tuple[tuple[Reason, Verdict, Question], ...]] = (
     (Reason.SUPPRESSED_BY_INHIBITION, Verdict.LEAVE, lambda it: it.is_inhibited),
     (Reason.ACKNOWLEDGEMENT,          Verdict.TELL,  lambda it: it.change == Change.ACKNOWLEDGED and it.is_told),
     (Reason.ACKNOWLEDGED,             Verdict.LEAVE, lambda it: it.state == ACKNOWLEDGED),
+    (Reason.FLAPPING,                 Verdict.LEAVE, lambda it: it.is_flapping and not it.is_told),
     (Reason.FIRST_OF_GROUP,           Verdict.TELL,  lambda it: not it.is_told and it.group_sent_ms is None),
     (Reason.GROUP_WINDOW_PASSED,      Verdict.TELL,  lambda it: _has_news(it) and it.at_ms >= it.group_due_ms),
     (Reason.FOLLOWER_WAITS,           Verdict.WAIT,  lambda it: _has_news(it)),

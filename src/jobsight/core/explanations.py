@@ -59,6 +59,7 @@ REASON_WORDS: Final[Mapping[str, str]] = {
     Reason.SUPPRESSED_BY_INHIBITION: "not told: a task on which it depends was broken",
     Reason.ACKNOWLEDGEMENT: "told that somebody takes care",
     Reason.ACKNOWLEDGED: "not told: somebody takes care",
+    Reason.FLAPPING: "not told: its problem comes and goes, which was told; again once it was stable for 30 minutes",
     Reason.FIRST_OF_GROUP: "told at once: the first of its group",
     Reason.GROUP_WINDOW_PASSED: "told with what its group has gathered",
     Reason.FOLLOWER_WAITS: "waits for its group, of which the channel was just told",
@@ -69,6 +70,7 @@ REASON_WORDS: Final[Mapping[str, str]] = {
     Reason.HELD_BY_STORM: "held for a summary: the channel had too much within a minute",
     Reason.NOTICE: "told once, as a notice",
     Reason.DRILL: "told as a drill",
+    Reason.ESCALATED: "told besides: nobody had acknowledged it within the time that its route says",
     Reason.RETRIED_BY_HAND: "sent again by hand, after it had been given up",
 }
 """Every reason of a decision, as an operator reads it."""

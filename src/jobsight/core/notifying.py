@@ -28,6 +28,7 @@ from jobsight.core.decision import (
     decide,
     group_due_ms,
 )
+from jobsight.core.flapping import is_kept_quiet
 from jobsight.core.groups import STORM, ChannelPace, Group, group_key_of, has_room, note_sent, plan
 from jobsight.core.inhibition import inhibitor_of, place_of
 from jobsight.core.notices import elsewhere, notice_of, summary_of
@@ -65,7 +66,7 @@ def announce(state: State, alert: Alert, change: Change, at_ms: int) -> None:
     _note_suppressed(state, alert, "silence" if silence else "inhibition" if is_inhibited else None)
     for target in targets(state.routing, alert, at_ms):
         group = _group_for(state, target, alert)
-        situation = _situation(alert, group, change, at_ms, bool(silence), is_inhibited)
+        situation = _situation(state, alert, group, change, at_ms, bool(silence), is_inhibited)
         decision = decide(situation)
         _note_decision(state, alert, target.channel, decision.reason, at_ms)
         if decision.verdict == Verdict.TELL:
@@ -151,7 +152,7 @@ def forget_channels(state: State, channels: Sequence[str]) -> None:
 
 
 def _situation(
-    alert: Alert, group: Group, change: Change, at_ms: int, is_silenced: bool, is_inhibited: bool
+    state: State, alert: Alert, group: Group, change: Change, at_ms: int, is_silenced: bool, is_inhibited: bool
 ) -> Situation:
     told = alert.told.get(group.channel)
     return Situation(
@@ -160,6 +161,7 @@ def _situation(
         severity=alert.severity,
         is_silenced=is_silenced,
         is_inhibited=is_inhibited,
+        is_flapping=is_kept_quiet(state.flaps, alert.fingerprint, alert.alert_id),
         is_told=told is not None,
         has_news=told is not None and alert.task is None and alert.count > told.count,
         told_ms=told.at_ms if told is not None else 0,
@@ -177,7 +179,7 @@ def decision_for(state: State, alert: Alert, channel: str, at_ms: int) -> Decisi
             group = state.groups.get(key) or Group(key=key, channel=channel, name=target.group, episode=0)
             is_silenced = silence_of(state.silences.values(), alert, at_ms) is not None
             is_inhibited = inhibitor_of(state, alert) is not None
-            return decide(_situation(alert, group, Change.TIMER, at_ms, is_silenced, is_inhibited))
+            return decide(_situation(state, alert, group, Change.TIMER, at_ms, is_silenced, is_inhibited))
     return Decision(Verdict.LEAVE, Reason.RECOVERED_UNTOLD)
 
 
@@ -195,7 +197,7 @@ def _due_members(state: State, group: Group, at_ms: int) -> tuple[list[Alert], l
         silence = silence_of(state.silences.values(), alert, at_ms) if state.silences else None
         is_inhibited = inhibitor_of(state, alert) is not None
         _note_suppressed(state, alert, "silence" if silence else "inhibition" if is_inhibited else None)
-        decision = decide(_situation(alert, group, Change.TIMER, at_ms, silence is not None, is_inhibited))
+        decision = decide(_situation(state, alert, group, Change.TIMER, at_ms, silence is not None, is_inhibited))
         _note_decision(state, alert, group.channel, decision.reason, at_ms)
         if decision.reason in (Reason.FIRST_OF_GROUP, Reason.GROUP_WINDOW_PASSED):
             news.append(alert)

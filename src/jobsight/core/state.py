@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from jobsight.core.alert import Alert
 from jobsight.core.audit import AuditEntry
 from jobsight.core.check import Check
+from jobsight.core.flapping import Flap
 from jobsight.core.gaps import Gap
 from jobsight.core.groups import ChannelPace, Group
 from jobsight.core.job import Job
@@ -73,6 +74,7 @@ class State(Struct, kw_only=True):
         silences: By id, those that have not ended; `maintenance`: windows that make them.
         routing: Who is told what. `groups` by key, `paces` by channel: what was told, and what waits.
         inhibited: Alerts that are held back by those of other tasks.
+        flaps: By fingerprint, problems that have lately come or gone.
         outbox: Notifications that wait for delivery, by delivery_id; `fresh`: those that nobody has taken over yet.
         alive_ms: When the monitor is known to have watched last, ms UTC; the ticker keeps it, as the log knows only when
             something happened. 0 for unknown.
@@ -107,6 +109,7 @@ class State(Struct, kw_only=True):
     groups: dict[str, Group] = field(default_factory=dict)
     paces: dict[str, ChannelPace] = field(default_factory=dict)
     inhibited: dict[str, None] = field(default_factory=dict)
+    flaps: dict[str, Flap] = field(default_factory=dict)
     outbox: dict[str, Delivery] = field(default_factory=dict)
     deliveries_total: int = 0
     fresh: list[Delivery] = field(default_factory=list)

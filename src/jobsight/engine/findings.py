@@ -10,8 +10,9 @@ from jobsight.core.alerting import open_condition
 from jobsight.core.check import SLOTS_COUNTED_MAX, Check
 from jobsight.core.deadlines import silence_due_ms, unconfirmed_deadline_ms
 from jobsight.core.events import ConditionEnded, DeadlinePassed, InternalEvent, MonitorBlind, RunsJudged, SilenceSet
+from jobsight.core.flapping import stable_ms
 from jobsight.core.job import Job
-from jobsight.core.rules import ESCALATION, EXPIRY, FAILURE_RATE, GROUP, LAPSE, SILENCE, TOO_FAST, UNCONFIRMED
+from jobsight.core.rules import ESCALATION, EXPIRY, FAILURE_RATE, FLAPPING, GROUP, LAPSE, SILENCE, TOO_FAST, UNCONFIRMED
 from jobsight.core.schedule import ScheduleError, next_slot_ms, slots_within
 from jobsight.core.silences import Maintenance
 from jobsight.core.state import State
@@ -109,6 +110,14 @@ def alert_finding(alert: Alert, at_ms: int) -> DeadlinePassed | None:
         return None
     rule = EXPIRY if due_ms == expiry_ms(alert) else LAPSE if due_ms == lapse_ms(alert) else ESCALATION
     return DeadlinePassed(subject_kind="alert", subject=alert.alert_id, rule=rule, deadline_ms=due_ms)
+
+
+def flap_finding(state: State, fingerprint: str, at_ms: int) -> DeadlinePassed | None:
+    """That a problem that came and went is stable."""
+    due_ms = stable_ms(state.flaps.get(fingerprint))
+    if due_ms is None or due_ms > at_ms:
+        return None
+    return DeadlinePassed(subject_kind="problem", subject=fingerprint, rule=FLAPPING, deadline_ms=due_ms)
 
 
 def group_finding(state: State, key: str, at_ms: int) -> DeadlinePassed | None:

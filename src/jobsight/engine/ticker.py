@@ -14,6 +14,7 @@ from jobsight.core.alert import alert_deadline_ms
 from jobsight.core.audit import CLOCK
 from jobsight.core.check import Check
 from jobsight.core.events import DeadlinePassed, InternalEvent, MonitorBlind, SilenceEnded
+from jobsight.core.flapping import stable_ms
 from jobsight.core.gaps import BLIND_MS_MIN
 from jobsight.core.job import Job
 from jobsight.core.state import Changes, State
@@ -24,6 +25,7 @@ from jobsight.engine.findings import (
     check_deadline_ms,
     check_finding,
     ended_conditions,
+    flap_finding,
     group_finding,
     job_deadline_ms,
     job_findings,
@@ -201,6 +203,9 @@ class Ticker:
         state, heap = self._state, self._heap
         for job_id, due_ms in state.unconfirmed.items():
             heap.put("unconfirmed", job_id, due_ms)
+        for fingerprint, flap in state.flaps.items():
+            if flap.alert_id is not None:
+                heap.put("problem", fingerprint, stable_ms(flap))
         for silence in state.silences.values():
             heap.put("silence", silence.silence_id, silence.ends_ms)
         for window in state.maintenance.values():
@@ -288,6 +293,8 @@ class Ticker:
             case "group":
                 group = state.groups.get(name)
                 return None if group is None else group.due_ms
+            case "problem":
+                return stable_ms(state.flaps.get(name))
             case "silence":
                 silence = state.silences.get(name)
                 return None if silence is None else silence.ends_ms
@@ -311,6 +318,8 @@ class Ticker:
                 found = alert_finding(state.open_by_id[name], now_ms)
             case "group":
                 found = group_finding(state, name, now_ms)
+            case "problem":
+                found = flap_finding(state, name, now_ms)
             case "silence" if name in state.silences and state.silences[name].ends_ms <= now_ms:
                 found = SilenceEnded(silence_id=name, author=CLOCK)
             case "maintenance" if name in state.maintenance:

@@ -13,6 +13,7 @@ from msgspec.structs import force_setattr
 from jobsight.core.alert import RULE_JOB_FAILED, Alert
 from jobsight.core.audit import AuditEntry
 from jobsight.core.check import Check, start_deadline_ms
+from jobsight.core.flapping import Flap
 from jobsight.core.gaps import Gap
 from jobsight.core.groups import ChannelPace, Group
 from jobsight.core.outbox import Delivery
@@ -118,6 +119,7 @@ class _Watch(Struct, kw_only=True):
     gaps: list[Gap]
     paces: dict[str, ChannelPace]
     unconfirmed: dict[str, int]
+    flaps: dict[str, Flap] = {}
 
 
 _decode_watch: Final = msgspec.json.Decoder(_Watch).decode
@@ -171,6 +173,7 @@ def load_watching(connection: apsw.Connection, state: State) -> None:
         watch = _decode_watch(content)
         state.routing, state.silences, state.maintenance = watch.routing, watch.silences, watch.maintenance
         state.gaps, state.paces, state.unconfirmed = watch.gaps, watch.paces, watch.unconfirmed
+        state.flaps = watch.flaps
 
 
 def write_watching(connection: apsw.Connection, state: State) -> None:
@@ -198,6 +201,7 @@ def write_watching(connection: apsw.Connection, state: State) -> None:
             gaps=state.gaps,
             paces=state.paces,
             unconfirmed=state.unconfirmed,
+            flaps=state.flaps,
         )
         connection.execute(REPLACE_WATCH, (_encode(watch).decode(),))
 
