@@ -100,12 +100,14 @@ def _without_node(folder: Path, system: list[str]) -> Path:
 
 
 def run(
-    *words: str, cwd: Path, env: dict[str, str], stdin: str = "", expected: int = 0
+    *words: str, cwd: Path, env: dict[str, str], stdin: str = "", expected: int = 0, or_skip: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """A command to its end; its output is shown where it does not end as expected."""
+    """A command to its end; its output is shown where it does not end as expected, unless it says why the test is to be skipped."""
     done = subprocess.run(
         words, cwd=cwd, env=env, input=stdin, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
     )
+    if done.returncode and or_skip and or_skip in done.stderr:
+        pytest.skip(f"{or_skip}: {done.stderr.strip().splitlines()[-1]}")
     assert expected == done.returncode, f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done
 
