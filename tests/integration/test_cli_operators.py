@@ -15,7 +15,9 @@ import pytest
 from http_service import JOBSIGHT, Service, environment, jobsight, service, until
 from sinks_beside import beside
 
+from jobsight.app.writing import open_state
 from jobsight.cli.commands import run as command_line
+from jobsight.core.events import RoutingSet
 from jobsight.testing.sinks import http_sink
 
 pytestmark = pytest.mark.slow
@@ -212,6 +214,30 @@ def test_what_a_file_declares_is_shown_first_and_then_made(place: Place, tmp_pat
     assert [("billing.export", "config")] == [
         (one["task"], one["origin"]) for one in rows(run("check", "list", "--json"))
     ]
+
+
+def test_routes_are_shown_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    """What is printed below the ways through them can be copied into a file, and declares the same."""
+    written = """
+[routes.night]
+match = ["severity=critical"]
+times = ["22:00-06:00 Europe/Berlin"]
+channels = ["mail"]
+escalate = ["15m pager boss"]
+continue = true
+
+[routes.night.routes."a b"]
+match = ["queue=db*"]
+"""
+    file, run = tmp_path / "routes.toml", here(JOBSIGHT_DATA=str(tmp_path / "data"))
+    file.write_text(written)
+    with open_state(tmp_path / "data", lambda _: None) as (_, record):
+        record([RoutingSet(channels=["mail", "pager", "boss"], author="test")])
+    good(run("config", "apply", file))
+    shown = good(run("routes"))
+
+    assert shown.endswith(written)
+    assert shown.startswith("ROUTE        CHANNEL\nnight        mail\nnight        pager\nnight        boss\n")
 
 
 def test_everything_that_is_wrong_with_a_file_is_said_at_once(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,15 @@ def command(data: Path, server: str | None, token: str | None, as_json: bool, **
             [[road["route"], road["channel"]] for road in found["roads"]],
             "nobody is told: there is no channel",
         )
-        for name, route in found["routes"].items():
-            sys.stdout.write(plain(f"{name}: {', '.join(f'{key} {value}' for key, value in route.items())}") + "\n")
+        for line in _as_in_the_file("routes", found["routes"]):
+            sys.stdout.write(plain(line) + "\n")
     return 0
+
+
+def _as_in_the_file(path: str, routes: dict[str, Any]) -> Iterator[str]:
+    """The routes as they stand in the configuration file."""
+    for name, route in routes.items():
+        here = f"{path}.{name if name.replace('-', '').replace('_', '').isalnum() else json.dumps(name)}"
+        yield from ("", f"[{here}]")
+        yield from (f"{key} = {json.dumps(value)}" for key, value in route.items() if key != "routes")
+        yield from _as_in_the_file(f"{here}.routes", route.get("routes", {}))
