@@ -93,7 +93,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
             tasks_total=len(found),
             now=_now(source, counts, at_ms),
             happenings=happenings(source.view),
-            tasks=task_rows(source.view, found[:TASKS_SHOWN], at_ms),
+            tasks=task_rows(source.view, ground.paces, found[:TASKS_SHOWN], at_ms),
             range=query.range,
             table=columns,
             width_s=0 if not columns else (columns[1].at_ms - columns[0].at_ms) // 1000,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,6 +29,7 @@ from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.channel_api import Telling
 from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.pages.paces import Paces
 from jobsight.transports.http.pages.rendering import Rendering
 from jobsight.transports.http.pages.said import TOLD, Told, sentence
 from jobsight.transports.http.routes import Endpoint, caller_of
@@ -54,6 +55,7 @@ class Ground(Struct, frozen=True, kw_only=True):
         state, recent, instruments: The writer's; read on the loop's thread only.
         clock_ms: Wall time, ms since the epoch, UTC.
         telling: Who delivers, and what is known of the channels.
+        paces: How long the jobs of tasks took; asked in reading threads.
     """
 
     state: State
@@ -61,6 +63,7 @@ class Ground(Struct, frozen=True, kw_only=True):
     instruments: Instruments
     clock_ms: Callable[[], int]
     telling: Telling = Telling()
+    paces: Paces = field(default_factory=Paces)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

@@ -19,10 +19,11 @@ from jobsight.transports.http.pages.attention import AttentionRow, attention_row
 from jobsight.transports.http.pages.chart import Column, Range, columns_of
 from jobsight.transports.http.pages.glances import Glance, glance_of
 from jobsight.transports.http.pages.happenings import CheckChange, check_changes
+from jobsight.transports.http.pages.paces import Pace
 from jobsight.transports.http.pages.schedule_words import schedule_words
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.strips import WideBar, wide_bars
-from jobsight.transports.http.pages.task_rows import PACES, Pace, next_of
+from jobsight.transports.http.pages.task_rows import next_of
 from jobsight.transports.http.pages.words import span
 from jobsight.view.answers import AlertAnswer
 from jobsight.view.latest import LatestJob
@@ -111,7 +112,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskView]:
         return TaskView(
             glance=glance,
             health=health_of(glance.rules, [job.status for job in jobs[:30]]),
-            pace=PACES.of(view, name, at_ms),
+            pace=ground.paces.of(view, name, at_ms),
             schedule=None
             if expected is None or expected.schedule is None
             else schedule_words(expected.schedule, expected.tz),

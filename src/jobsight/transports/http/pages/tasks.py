@@ -78,7 +78,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskList]:
         return TaskList(
             total=len(found),
             matching=len(chosen),
-            rows=task_rows(source.view, page, wanted.at_ms),
+            rows=task_rows(source.view, ground.paces, page, wanted.at_ms),
             facets=_facets(named, query),
             name=query.name,
             owner=query.owner,
