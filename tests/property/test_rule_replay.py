@@ -19,7 +19,7 @@ def begin_of(alert: Raised) -> tuple[str, str, int]:
     return alert.rule, alert.subject, alert.opened_ms
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(actions, max_size=25))
 def test_the_same_rules_give_the_same_pages_and_the_same_alerts(steps: list[tuple[Any, ...]]) -> None:
     """Whatever workers and operators did, through restarts and clocks that were set: the same alerts, at the same moments."""

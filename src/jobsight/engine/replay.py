@@ -250,7 +250,8 @@ class Replay:
             self.state.fresh.clear()
         if self._flush_due_ms is None:
             self._flush_due_ms = accept_ms + FLUSH_MS
-        if self.state.changes.events >= FLUSH_EVENTS:
+        is_expected_anew = is_internal and any(isinstance(event, CheckSet) for event in events)
+        if is_expected_anew or self.state.changes.events >= FLUSH_EVENTS:
             self._flush()
 
     def _fetch(self, batch: Batch, *, is_internal: bool) -> None:
