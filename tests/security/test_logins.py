@@ -18,7 +18,7 @@ from jobsight.core.users import User
 from jobsight.engine.users import Users
 from jobsight.logs.passwords import PasswordFiles
 from jobsight.transports.http.login import TRIES_PER_MINUTE, local_path
-from jobsight.transports.http.sessions import SESSION_MS, Sessions, set_cookie
+from jobsight.transports.http.sessions import SESSION_MS, Sessions, cookie_of, set_cookie
 
 PASSWORD = "correct horse battery"
 HTML = {"accept": "text/html,application/xhtml+xml"}
@@ -258,6 +258,16 @@ def test_behind_tls_the_cookie_never_leaves_it() -> None:
         "__Host-jobsight_session=x; Path=/; HttpOnly; SameSite=Lax; Max-Age=604800; Secure"
         == set_cookie("x", is_secure=True)
     )  # fmt: skip
+
+
+def test_a_cookie_that_another_host_may_have_set_gives_way() -> None:
+    """A neighbour on the same domain cannot put its own session in the place of the operator's."""
+    theirs, ours = "jobsight_session=theirs", "__Host-jobsight_session=ours"
+
+    assert ["ours", "ours"] == [
+        cookie_of({b"cookie": f"{a}; {b}".encode()}) for a, b in ((theirs, ours), (ours, theirs))
+    ]
+    assert "theirs" == cookie_of({b"cookie": theirs.encode()})
 
 
 def test_every_page_carries_the_headers_that_keep_foreign_code_out(tmp_path: Path) -> None:

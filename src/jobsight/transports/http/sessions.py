@@ -110,15 +110,13 @@ class Sessions:
 
 
 def cookie_of(headers: Headers) -> str | None:
-    """The value of the session's cookie; None where there is none."""
+    """The value of the session's cookie, the one that no other host can have set before any other; None where there is none."""
     cookies = headers.get(b"cookie")
     if cookies is None:
         return None
-    for part in cookies.decode("latin-1").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name in (COOKIE, f"__Host-{COOKIE}"):
-            return value
-    return None
+    pairs = [part.strip().partition("=") for part in cookies.decode("latin-1").split(";")]
+    known = {name: value for name, _, value in reversed(pairs)}
+    return known.get(f"__Host-{COOKIE}", known.get(COOKIE))
 
 
 def set_cookie(text: str, *, is_secure: bool) -> str:
