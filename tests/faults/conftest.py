@@ -39,9 +39,9 @@ def summary_of(reports: Iterable[pytest.TestReport]) -> dict[str, dict[str, Any]
     return dict(sorted(found.items()))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Write the result of a long run."""
-    if os.environ.get("JOBSIGHT_FAULTS") != "long":
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Write the result of a long run; its workers leave that to the one that has started them."""
+    if os.environ.get("JOBSIGHT_FAULTS") != "long" or hasattr(config, "workerinput"):
         return
     stats = terminalreporter.stats
     reports = [

@@ -34,6 +34,7 @@ class Recount(Model):
         self.cutoff_ms = 0
         self._ended: dict[str, int] = {}
         self._heard: dict[str, int] = {}
+        self._said: dict[str, str] = {}
         self._cutoffs = (0, 0)
 
     def take(self, record: Record) -> None:
@@ -65,25 +66,24 @@ class Recount(Model):
     def _take_report(self, message: Body) -> None:
         body = dict(message.get("body", message))
         src = message.get("src")
-        if isinstance(body.get("at"), int) and body["at"] > self.now_ms + AHEAD_MS_MAX:
-            body["at"] = self.now_ms
         if "msg_id" in body:
             self.seen[body["msg_id"]] = self.seen.get(body["msg_id"], 0) + 1
-        job_id = body["job_id"]
-        before = self.jobs.get(job_id)
-        status, said = (before.status, before.last_said) if before else (None, None)
-        is_late = before is not None and self._is_late(before, body)
-        is_repeat = said is not None and said == json.dumps([src, body], sort_keys=True)
-        kept_retries = None if before is None else before.max_retries
-        if before is not None and is_repeat and body.get("max_retries") is not None:
-            before.max_retries = kept_retries
-        self.receive(body, src)
+        job_id, said = body["job_id"], json.dumps([src, body], sort_keys=True)
         self._heard[job_id] = self.now_ms
+        if job_id in self.jobs and self._said.get(job_id) == said:
+            return  # a repeat is told by what was sent, whatever the clock says by now
+        self._said[job_id] = said
+        if isinstance(body.get("at"), int) and body["at"] > self.now_ms + AHEAD_MS_MAX:
+            body["at"] = self.now_ms
+        before = self.jobs.get(job_id)
+        status = before.status if before else None
+        is_late = before is not None and self._is_late(before, body)
+        self.receive(body, src)
         job = self.jobs[job_id]
-        if body["type"] == "job_failed" and not is_repeat and not self._has_retries_left(job, body):
+        if body["type"] == "job_failed" and not self._has_retries_left(job, body):
             self.exhausted[("task", job.task) if job.task else ("queue", job.queue or "")] += 1
         if job.status in ("completed", "failed", "cancelled"):
-            if job.status != status or (body["type"].startswith("job_") and not is_late and not is_repeat):
+            if job.status != status or (body["type"].startswith("job_") and not is_late):
                 self._ended[job_id] = max(self.now_ms, self.cutoff_ms)
         elif job.status != "lost":
             self._ended.pop(job_id, None)
