@@ -12,7 +12,9 @@ from watched_state import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WatchedState
 from jobsight.core.apply import apply, apply_internal
 from jobsight.core.events import (
     Batch,
+    DeadlinePassed,
     Event,
+    Heartbeat,
     InternalEvent,
     JobCompleted,
     JobFailed,
@@ -354,3 +356,18 @@ def test_a_clock_that_is_set_back_lets_the_view_be_flushed_in_time() -> None:
 
     assert 0 == writer.flush_due_ms()
     view.close()
+
+
+def test_a_silence_that_was_broken_meanwhile_loses_no_job() -> None:
+    """A deadline that was seen to pass, and stored after the job had spoken, is ignored; the current one counts."""
+    watch = WatchedState()
+    watch.report(StatusUpdate(job_id="a", status="running"))
+    passed_ms = watch.now_ms + watch.state.silence_ms
+    watch.now_ms += HOUR_MS
+    watch.report(Heartbeat(job_id="a"))
+    watch.tell(DeadlinePassed(subject_kind="job", subject="a", rule="silence", deadline_ms=passed_ms))
+    status = watch.state.jobs["a"].status
+    watch.tell(DeadlinePassed(subject_kind="job", subject="a", rule="silence", deadline_ms=passed_ms + HOUR_MS))
+
+    assert "running" == status
+    assert "lost" == watch.state.jobs["a"].status
