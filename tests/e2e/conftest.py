@@ -30,9 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """The system's Chromium."""
+    """
+    The system's Chromium.
+
+    While it is there, this thread counts as one in which an event loop runs, and no other test could run one of its own; so
+    it does not outlive the module.
+    """
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=WAIT_MS)
