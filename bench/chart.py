@@ -14,6 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "results"
 TARGET = Path(__file__).parent.parent / "docs" / "explanation" / "growth.svg"
+SMALL_JOBS = 100_000
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 320, 64, 48, 24
 
 
@@ -21,7 +22,8 @@ def points_of(figures: dict[str, float]) -> list[tuple[int, float]]:
     """(jobs held, times the cost at 100,000 jobs) of a growth result."""
     suffix = "_times_small"
     names = [name for name in figures if name.startswith("at_") and name.endswith(suffix)]
-    return sorted((int(name.removeprefix("at_").removesuffix(suffix)), figures[name]) for name in names)
+    measured = {int(name.removeprefix("at_").removesuffix(suffix)): figures[name] for name in names}
+    return sorted(({SMALL_JOBS: 1.0} | measured).items())
 
 
 def drawing(points: list[tuple[int, float]], caption: str) -> str:
