@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +20,8 @@ from bench.workload import messages
 from jobsight.logs.sqlite_reader import SqliteReader
 
 KILLS = 200 if IS_LONG else 20
-RESTART_SECONDS_MAX = 10
-"""Two on a machine that does nothing else; the figure is for `make faults`."""
+START_SECONDS_MAX = 2
+"""Of a processor, until the first answer: what a clock on the wall shows depends on what else the machine does."""
 SEED = 20261123
 STATS = b'{"type": "get_stats"}\n'
 
@@ -63,12 +63,12 @@ def counted_on_alerts(data: Path) -> int:
 
 
 def started(data: Path) -> tuple[Node, float]:
-    """A node that has answered, and how many seconds that took from its start."""
-    began = time.monotonic()
+    """A node that has answered, and how many seconds of a processor that took from its start."""
     node = Node(data)
     node.send(STATS)
     node.wait_for(1)
-    return node, time.monotonic() - began
+    figures = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return node, (int(figures[11]) + int(figures[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.slow
@@ -101,9 +101,9 @@ def test_every_answered_report_survives_kill_9(tmp_path: Path, record_property: 
     stats = json.loads(last.answers[0])
     record_property("kills", KILLS)
     record_property("answered", len(answered))
-    record_property("slowest_start_seconds", round(slowest_s, 2))
+    record_property("slowest_start_processor_seconds", round(slowest_s, 2))
     assert {"type": "job_stats", **recount(events_of(data))} == stats
     assert {"type": "job_stats", **counted.stats()} == stats
     assert sum(counted.exhausted.values()) == counted_on_alerts(data)
     assert 0 == run("log", "verify", "--data", str(data)).returncode
-    assert slowest_s < RESTART_SECONDS_MAX
+    assert slowest_s < START_SECONDS_MAX
