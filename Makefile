@@ -85,7 +85,7 @@ simulate: $(STAMP) ## Let the whole monitor live on a machine that fails, seed a
 fuzz: $(STAMP) ## Say a million damaged messages to the monitor, each answer held against the specification
 	@PYTHONPATH=tests:. exec $(BIN)/python -m fuzz.run $(ARGS)
 
-bench-long: $(STAMP) ## Measure the cost against up to ten million jobs held; takes about half an hour
+bench-long: $(STAMP) ## Measure the cost against up to ten million jobs held; takes some ten minutes
 	@$(BIN)/python -m bench growth --reports 10000000 $(ARGS)
 
 bench: $(STAMP) ## Measure against the named baselines of the same run
