@@ -61,7 +61,7 @@ class NodeProcess:
             if not rest:
                 rest, sent = memoryview(piece), sent + 1
         os.set_blocking(descriptor, True)
-        self._unsent = bytes(rest) if len(rest) < len(piece) else b""
+        self._unsent = bytes(rest)
         return sent
 
     def send_rest(self) -> None:

@@ -31,9 +31,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def alert_id_of(one: Service) -> str:
-    """The id of the only alert."""
+    """The id of the only alert, once the list shows it."""
     with one.client() as client:
-        (alert,) = client.get("/api/v1/alerts").json()["alerts"]
+        (alert,) = until(lambda: client.get("/api/v1/alerts").json()["alerts"], "the alert in the list")
         return str(alert["alert_id"])
 
 

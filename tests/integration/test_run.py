@@ -58,8 +58,13 @@ def run(command: list[str], env: dict[str, str], **more: Any) -> tuple[int, byte
 
 
 def begin(command: list[str], env: dict[str, str], ready: bytes = b"ready\n") -> subprocess.Popen[bytes]:
-    """Start a command, and wait until it says that it is ready."""
-    program = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """
+    Start a command in a process group of its own, as a shell does, and wait until it says that it is ready.
+
+    The group of the tests may be one whose parent has gone, and in such a group SIGTSTP stops nobody.
+    """
+    pipe = subprocess.PIPE
+    program = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0)
     assert program.stdout is not None
     assert ready == program.stdout.readline()
     return program
