@@ -263,7 +263,7 @@ class Replay:
         else:
             named = (report.job_id for report in cast("list[AnyReport]", batch.events))
         for job_id in named:
-            job = self._ended.pop(job_id, None)
+            job = self._ended.get(job_id)  # it stays: `apply` lets go of a job that a deadline has not changed
             if job is not None:
                 self.state.jobs[job_id] = job
 
@@ -274,9 +274,10 @@ class Replay:
         forget_changes(self.state)
         for job in ended:
             self._ended[job.job_id] = job
+            self._ended.move_to_end(job.job_id)
         while len(self._ended) > ENDED_KEPT:
-            self._ended.popitem(last=False)
-            self.forgotten += 1
+            job_id, _ = self._ended.popitem(last=False)
+            self.forgotten += job_id not in self.state.jobs
         self._flush_due_ms = None
 
 
