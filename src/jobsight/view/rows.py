@@ -12,6 +12,7 @@ from jobsight.core.events import AnyReport
 from jobsight.core.job import Job
 from jobsight.core.statistics import PairCounters, pair_for
 from jobsight.view.history import pack
+from jobsight.view.packed_ids import packed_id
 from jobsight.view.usage import UsageWriter, usage_of
 from jobsight.view.words import Stored, Words
 
@@ -21,8 +22,8 @@ Row = tuple[Any, ...]
 # A job that was never stored; times are given as they are. The names of the columns are left out for speed alone: apsw reads
 # the whole statement again for each row.
 INSERT_JOB: Final = (
-    "INSERT INTO jobs VALUES(?1,?2,?3,?4,?27,?28,?5,?6,nullif(?7,?6),?8,?9,?10,?11,?12,?13,?14,?15,?16-?3,?17-?3,?16-?18,?16-?19,"
-    "?20-?3,?21,?22,?23,?24,?25,?26)"
+    "INSERT INTO jobs VALUES(?1,?29,?3,?4,?27,?28,?5,?6,nullif(?7,?6),?8,?9,?10,?11,?12,?13,?14,?15,?16-?3,?17-?3,?16-?18,?16-?19,"
+    "?20-?3,?21,?22,?23,?24,?25,?26,?30)"
 )
 
 # A stored job that has changed; the places of its new events follow the older ones. A column that
@@ -77,7 +78,7 @@ def new_rows_of(jobs: Sequence[Job], words: Words, usages: UsageWriter) -> list[
     words.learn([job.queue for job in jobs])
     numbers = words.numbers
     return [
-        (*row, numbers[job.task], numbers[job.queue])
+        (*row, numbers[job.task], numbers[job.queue], *packed_id(job.job_id))
         for job, row in zip(jobs, rows_of(jobs, words, usages), strict=True)
     ]
 

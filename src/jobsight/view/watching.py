@@ -10,7 +10,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import force_setattr
 
-from jobsight.core.alert import RULE_JOB_FAILED, Alert
+from jobsight.core.alert import RULE_JOB_FAILED, Alert, alert_text
 from jobsight.core.audit import AuditEntry
 from jobsight.core.check import Check, start_deadline_ms
 from jobsight.core.flapping import Flap
@@ -100,7 +100,7 @@ _UNSAID: Final = [
     field.default_factory() if field.default is NODEFAULT else field.default
     for field in msgspec.structs.fields(Alert)[COLUMNS:-1]
 ]
-"""What a detail leaves out: values that say nothing."""
+"""What a detail leaves out: values that say nothing; and the sentence of a failure where it is the usual one."""
 # Tables keep the order in which they were filled: who is told first is decided by it, after a start as before.
 _encode: Final = msgspec.json.Encoder().encode
 _NONE: Final[dict[str, Any]] = {}
@@ -125,17 +125,26 @@ class _Watch(Struct, kw_only=True):
 _decode_watch: Final = msgspec.json.Decoder(_Watch).decode
 
 
+def _usual_text(rule: str, retries: int, error: str) -> str:
+    return alert_text(retries, error) if rule == RULE_JOB_FAILED else ""
+
+
 def alert_row(alert: Alert) -> tuple[Any, ...]:
     """The values of an alert for `UPSERT_ALERT`."""
     values = msgspec.structs.astuple(alert)
     told = zip(_DETAILS, values[COLUMNS:-1], _UNSAID, strict=True)
     detail = {name: value for name, value, unsaid in told if value != unsaid}
+    if alert.text == _usual_text(alert.rule, alert.last_retries, alert.last_error):
+        detail.pop("text", None)
+    else:
+        detail["text"] = alert.text
     return (*values[:COLUMNS], _encode(detail).decode())
 
 
 def alert_of(row: tuple[Any, ...]) -> Alert:
     """The alert of a row of `SELECT_OPEN_ALERTS`."""
     plain = dict(zip(Alert.__struct_fields__, row[:COLUMNS], strict=False))
+    plain["text"] = _usual_text(plain["rule"], plain["last_retries"], plain["last_error"])
     return msgspec.convert({**plain, **msgspec.json.decode(row[COLUMNS])}, Alert)
 
 
