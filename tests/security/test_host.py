@@ -60,7 +60,7 @@ def test_the_unit_file_is_one_that_systemd_takes(tmp_path: Path) -> None:
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / "jobsight.service"
-    unit.write_text(UNIT.read_text().replace("/usr/bin/jobsight", "/bin/true"))
+    unit.write_text(UNIT.read_text().replace("/usr/local/bin/jobsight", "/bin/true"))
     done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=30)
     about_it = [line for line in (done.stdout + done.stderr).splitlines() if "jobsight.service:" in line]
 

@@ -10,7 +10,7 @@ import msgspec
 
 from jobsight.app.stores import read_log, read_view
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import duration, moment, plain, print_json, print_table
+from jobsight.cli.output import duration, moment, plain, print_fields, print_json, print_table
 from jobsight.cli.remote import chosen_server, get, job_path, server_options
 from jobsight.cli.server import Server
 from jobsight.engine.answers import history
@@ -39,7 +39,7 @@ def command(job_id: str, data: Path, has_history: bool, server: str | None, toke
         fields: dict[str, Any] = msgspec.to_builtins(job)
         print_json({**fields, "history": events} if has_history else fields)
         return
-    print_table(("FIELD", "VALUE"), _fields(job), empty="")
+    print_fields(_fields(job))
     if has_history:
         click.echo("")
         rows = [(f"{e['seq']}.{e['index']}", moment(e["accept_ms"]), bytes(e["message"]).decode()) for e in events]

@@ -48,6 +48,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], empty: s
         sys.stdout.write(line + "\n")
 
 
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """What is known of one thing, a line each; a text of several lines goes on below itself, so no line can pose as a field."""
+    rows: list[tuple[str, str]] = []
+    for name, value in fields:
+        first, *others = value.rstrip("\n").split("\n")
+        rows += [(name, first), *(("", line) for line in others)]
+    print_table(("FIELD", "VALUE"), rows, empty="")
+
+
 def moment(at_ms: int | None) -> str:
     """A time in ms since the epoch as an operator reads it, UTC; `-` for none."""
     if at_ms is None:

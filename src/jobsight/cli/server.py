@@ -49,7 +49,7 @@ class Server:
         try:
             answer = self._client.request(method, path, json=body, timeout=seconds)
         except HTTPError as error:
-            raise UnreachableError(f"{self._name} does not answer ({error})") from error
+            raise _no_answer(self._name, error) from error
         if answer.is_success:
             found: dict[str, Any] = answer.json()
             return found
@@ -62,7 +62,7 @@ class Server:
         try:
             answer = self._client.get("/readyz")
         except HTTPError as error:
-            raise UnreachableError(f"{self._name} does not answer ({error})") from error
+            raise _no_answer(self._name, error) from error
         return None if answer.is_success else answer.text.strip()[:200]
 
     def lines(self, path: str) -> Iterator[str]:
@@ -114,6 +114,11 @@ def local_author() -> str:
         return f"local:{pwd.getpwuid(os.geteuid()).pw_name}"
     except KeyError:
         return f"local:{os.geteuid()}"
+
+
+def _no_answer(name: str, error: Exception) -> UnreachableError:
+    remedy = "; SSL_CERT_FILE names the file of an authority to trust" if "CERTIFICATE_VERIFY" in str(error) else ""
+    return UnreachableError(f"{name} does not answer ({error}){remedy}")
 
 
 def _refusal(status: int, text: str) -> JobsightError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jobsight.client.job import Job
 
     Function = TypeVar("Function", bound=Callable[..., Any])
+    # `functools.wraps` makes what is returned look as the function does, which its type cannot say: hence the ignores.
 
 
 class Monitor:
@@ -62,7 +63,7 @@ class Monitor:
             with self._another():
                 return function(*args, **kwargs)
 
-        return watched  # type: ignore[return-value]
+        return watched  # type: ignore[return-value]  # see `Function`
 
     def _another(self) -> Monitor:
         return Monitor(self._task, self._client, self._options)
@@ -73,7 +74,7 @@ class Monitor:
             with self._another():
                 return await function(*args, **kwargs)
 
-        return watched  # type: ignore[return-value]
+        return watched  # type: ignore[return-value]  # see `Function`
 
     def _around_generator(self, function: Function) -> Function:
         @functools.wraps(function)
@@ -81,7 +82,7 @@ class Monitor:
             with self._another():
                 return (yield from function(*args, **kwargs))
 
-        return watched  # type: ignore[return-value]
+        return watched  # type: ignore[return-value]  # see `Function`
 
     def _around_async_generator(self, function: Function) -> Function:
         @functools.wraps(function)
@@ -90,7 +91,7 @@ class Monitor:
                 async for item in function(*args, **kwargs):
                     yield item
 
-        return watched  # type: ignore[return-value]
+        return watched  # type: ignore[return-value]  # see `Function`
 
 
 def monitor(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401 - what the first connection would import, at a moment when the program may fork
 import json
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from ssl import SSLCertVerificationError
 from urllib.parse import urlsplit
 
 from jobsight.client import limits
@@ -51,6 +52,9 @@ class Wire:
         try:
             response = self._exchange(body)
             return self._read(response, count)
+        except SSLCertVerificationError as error:
+            text = f"{self._settings.server}: its certificate is not trusted ({error.verify_message})"
+            failure = Failure(Trouble.ASTRAY, f"{text}; SSL_CERT_FILE names the file of an authority to trust")
         except ConnectionRefusedError:
             failure = Failure(Trouble.AWAY, f"{self._settings.server} refuses connections")
         except ConnectionError:

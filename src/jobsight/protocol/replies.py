@@ -7,6 +7,7 @@ go through the JSON encoder. `bodies_of` is the hot path.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -38,8 +39,17 @@ _WORDS_MAX: Final = 1_000
 
 
 def text_of(value: object) -> str:
-    """Any value as JSON on one line, spaced as the specification prints it: `", "` and `": "`."""
-    return _format(_encode(value), indent=0).decode()
+    """
+    Any value as JSON on one line, spaced as the specification prints it: `", "` and `": "`.
+
+    Half a character (a lone surrogate) has no bytes. None is taken in, but a log may hold one of before that was so: an
+    answer then has a question mark in its place.
+    """
+    try:
+        return _format(_encode(value), indent=0).decode()
+    except UnicodeEncodeError:
+        whole = msgspec.to_builtins(value, enc_hook=lambda raw: json.loads(bytes(raw)))
+        return json.dumps(whole, ensure_ascii=False).encode(errors="replace").decode()
 
 
 class _Words(dict[str, str]):
