@@ -22,6 +22,7 @@ from typing import Final, cast
 import apsw
 
 from jobsight.core.job import Job
+from jobsight.view.packed_ids import packed_id
 
 SEGMENT_BITS: Final = 15
 """A segment holds the numbers that are equal above so many bits."""
@@ -61,8 +62,10 @@ SELECT_FILTERS: Final = "SELECT generation, segments, words FROM job_filters ORD
 # The names of the open segment: (its first number, the last one that was taken in).
 SELECT_OPEN: Final = "SELECT job_id, number FROM jobs WHERE number >= ? AND number <= ? ORDER BY number"
 
-# One name in the open segment: (its first number, name).
-SELECT_IN_OPEN: Final = "SELECT number FROM jobs WHERE number >= ? AND job_id = ?"
+# One name in the open segment: (its first number, both parts of the packed name, the name), without unpacking every row's.
+SELECT_IN_OPEN: Final = """
+SELECT number FROM jobs WHERE number >= ?1 AND (id_start = ?2 AND id_uuid IS ?3 OR id_start = ?4 AND id_uuid IS NULL)
+"""
 
 # Jobs ever seen.
 SELECT_JOBS_TOTAL: Final = "SELECT jobs_total FROM applied"
@@ -86,7 +89,7 @@ class StoredHashes:
         first_open = total >> SEGMENT_BITS << SEGMENT_BITS
         found: list[int] = []
         for job_id in job_ids:
-            rows = self._connection.execute(SELECT_IN_OPEN, (first_open, job_id)).fetchall()
+            rows = self._connection.execute(SELECT_IN_OPEN, (first_open, *packed_id(job_id), job_id)).fetchall()
             found += [cast("int", number) for (number,) in rows]
             if not rows:
                 found += [number for one in reversed(generations) for number in self.look(one, hash_of(job_id))]
