@@ -124,7 +124,8 @@ class JobIndex:
         self._stored = StoredHashes(connection)
         self._total = 0
         self._open: dict[str, int] = {}
-        self._open_hashes: dict[int, int] = {}
+        self._tags: list[bytearray] = []
+        self._offsets: list[bytearray] = []
         self._filters: list[array[int]] = []
         self._asked: dict[str, tuple[int, int, int]] = {}
         self._is_loaded = False
@@ -154,7 +155,7 @@ class JobIndex:
             jobs: In the order of their numbers, the first one following the last one that was stored.
         """
         self._load()
-        asked, opened, hashes = self._asked, self._open, self._open_hashes
+        asked, opened, tags, offsets = self._asked, self._open, self._tags, self._offsets
         for job in jobs:
             number = job.number
             if number >> SEGMENT_BITS != self._total >> SEGMENT_BITS:
@@ -162,7 +163,9 @@ class JobIndex:
                 self._make_filter(number >> GENERATION_BITS)
             name_hash, word, bits = asked.get(job.job_id) or _hashed(job.job_id)
             opened[job.job_id] = self._total = number
-            hashes[number] = name_hash
+            partition = name_hash & (_PARTITIONS - 1)
+            tags[partition] += (name_hash >> 32).to_bytes(_TAG_BYTES, "big")
+            offsets[partition] += (number & _OFFSET).to_bytes(2, "big")
             self._filters[-1][word] |= bits
         asked.clear()
 
@@ -188,9 +191,12 @@ class JobIndex:
         first = self._total >> SEGMENT_BITS << SEGMENT_BITS
         names = list(cast("Iterable[tuple[str, int]]", self._connection.execute(SELECT_OPEN, (first, self._total))))
         self._open = dict(names)
-        self._open_hashes = {number: hash_of(job_id) for job_id, number in names}
-        for name_hash in self._open_hashes.values():
-            word, bits = _place(name_hash)
+        self._tags[:] = [bytearray() for _ in range(_PARTITIONS)]
+        self._offsets[:] = [bytearray() for _ in range(_PARTITIONS)]
+        for job_id, number in names:
+            name_hash, word, bits = _hashed(job_id)
+            self._tags[name_hash & (_PARTITIONS - 1)] += (name_hash >> 32).to_bytes(_TAG_BYTES, "big")
+            self._offsets[name_hash & (_PARTITIONS - 1)] += (number & _OFFSET).to_bytes(2, "big")
             self._filters[-1][word] |= bits
         self._is_loaded = True
 
@@ -215,23 +221,18 @@ class JobIndex:
     def _close_segment(self, segment: int) -> None:
         """Store the hashes of the open segment, which is full, and begin a new one."""
         generation, place = segment >> _SEGMENTS_BITS, segment & (_SEGMENTS - 1)
-        tags = [bytearray() for _ in range(_PARTITIONS)]
-        offsets = [bytearray() for _ in range(_PARTITIONS)]
-        for number, name_hash in self._open_hashes.items():
-            partition = name_hash & (_PARTITIONS - 1)
-            tags[partition] += (name_hash >> 32).to_bytes(_TAG_BYTES, "big")
-            offsets[partition] += (number & _OFFSET).to_bytes(2, "big")
         begin = generation << _PARTITION_BITS + _SEGMENTS_BITS | place
         self._connection.executemany(
             INSERT_HASHES,
             [
-                (begin + (partition << _SEGMENTS_BITS), bytes(tags[partition] + offsets[partition]))
-                for partition in range(_PARTITIONS)
-                if tags[partition]
+                (begin + (partition << _SEGMENTS_BITS), bytes(tags + offsets))
+                for partition, (tags, offsets) in enumerate(zip(self._tags, self._offsets, strict=True))
+                if tags
             ],
         )
         self._open.clear()
-        self._open_hashes.clear()
+        for entries in (*self._tags, *self._offsets):
+            entries.clear()
         if (place + 1) % FILTER_SEGMENTS == 0:
             words = _bytes_of(self._filters[generation])
             self._connection.execute(REPLACE_FILTER, (generation, place + 1, words))
