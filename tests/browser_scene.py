@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +70,9 @@ class Monitor:
         with self.client() as client:
             lines = "\n".join(json.dumps(body) for body in bodies)
             client.post(EVENTS, content=lines.encode(), headers=NDJSON).raise_for_status()
-            last = next((body["job_id"] for body in reversed(bodies)), None)
-            quoted = str(last).replace("\\", "\\\\").replace('"', '\\"')
-            shown = {"q": f'"{quoted}"'}
-            until(lambda: str(last) in unescape(client.get("/jobs", params=shown).text), "the last report to be listed")
+            one = {"limit": 1}
+            heard = client.get("/api/v1/checks", params=one).json()["as_of_seq"]
+            until(lambda: client.get("/api/v1/jobs", params=one).json()["as_of_seq"] >= heard, "the lists to have it")
 
     def fail(self, job_id: str, task: str | None = None, error: str = "no route to host", **fields: Any) -> None:
         """A job that has failed for good."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 HERE = Path(__file__).resolve().parent
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 DESK = {"width": 1280, "height": 900}
 
 Visit = Callable[..., "Page"]
+
+_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,5 +102,6 @@ def visit(browser: Browser, shared: Monitor) -> Iterator[Visit]:
 
 @pytest.fixture
 def unique(request: pytest.FixtureRequest) -> str:
-    """A word that no other journey uses in its names."""
-    return re.sub(r"[^a-z]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
+    """A word that no other journey uses in its names, nor this one when it is made again."""
+    word = re.sub(r"[^a-z]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
+    return f"{word}-{next(_numbers)}"

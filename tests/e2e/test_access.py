@@ -44,6 +44,7 @@ def test_signing_in_leads_to_where_one_wanted_to_go(visit, guarded: Monitor) -> 
     sign_in(page, "ada")
     expect(page.locator("#jobs [data-open]")).to_have_text(["x-1"])
     page.get_by_role("banner").get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login**")
     page.goto("/jobs")
 
     expect(page).to_have_url(re.compile("/login"))
@@ -73,6 +74,7 @@ def test_a_token_is_shown_once_and_can_be_revoked(visit, guarded: Monitor) -> No
     page.get_by_label("Note").fill("for the night shift")
     page.locator("#tokens").get_by_label("May").select_option("read")
     page.get_by_role("button", name="Create a token").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A new token")
     token = page.locator(".command code").first.text_content() or ""
     with guarded.service.client(token) as client:
         assert 200 == client.get("/api/v1/stats").status_code

@@ -85,6 +85,7 @@ def paths(hostile: Monitor) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(300)
 def test_no_page_runs_what_a_worker_has_reported(visit, hostile: Monitor) -> None:
     """Every field of every message, on every page where it stands: shown, and nothing else."""
     page = visit("/", of=hostile)

@@ -111,6 +111,18 @@ def test_an_alert_says_what_is_needed_at_night(browser: httpx.Client, name: str)
     assert "there is no channel that could be told" in page
 
 
+def test_the_same_error_elsewhere_is_the_latest_of_many(running: Service, browser: httpx.Client, name: str) -> None:
+    """However many problems look alike: those are named that were heard of last, and at once."""
+    path = address(browser, f"{name}.export")
+    lines = [failure(f"{name}-{n}", f"{name}.like-{n}", "no route to db-9") for n in range(12)]
+    browser.post(EVENTS, content="\n".join(lines).encode(), headers=NDJSON).raise_for_status()
+    late = failure(f"{name}-late", f"{name}.latest", "no route to db-1")
+    browser.post(EVENTS, content=late.encode(), headers=NDJSON).raise_for_status()
+    page = browser.get(path).text
+
+    assert re.search(rf'href="/alerts/[^"]+">{name}\.latest<', page)
+
+
 def test_an_acknowledged_alert_moves_to_its_shelf(browser: httpx.Client, name: str) -> None:
     """A plain form acknowledges, leads back to the same page, and says what was done; every page shows it at once."""
     path = address(browser, f"{name}.load")

@@ -3,7 +3,7 @@ import { togglePause } from "./live";
 import { turnTheme } from "./theme";
 
 const PAGES: Readonly<Record<string, string>> = { o: "/", t: "/tasks", j: "/jobs", a: "/alerts", s: "/schedule" };
-const AFTER_G_MS = 1_200;
+const AFTER_G_MS = 2_000;
 const AT_HAND = "at-hand";
 let gUntil = 0;
 

@@ -48,15 +48,23 @@ class TaskFigures(Struct, kw_only=True, gc=False):
 
 
 class Recent:
-    """The book of recent ends. Written by the thread that flushes, read by the same one."""
+    """
+    The book of recent ends. Written by the thread that flushes, read by the same one.
+
+    Attributes:
+        actions: How much that people have done was flushed since this process started; a page that was made before the
+            latest of it is no longer shown.
+    """
 
     def __init__(self) -> None:
+        self.actions = 0
         self.tasks: dict[str, TaskFigures] = {}
         self.buckets: dict[int, Rollup] = {}
         self._classes: dict[int, int] = {}
 
     def note(self, changes: Changes) -> None:
         """Add what a flush has stored."""
+        self.actions += len(changes.audit)
         for (start_ms, task), addition in changes.rollups.items():
             self._note_bucket(start_ms, addition)
             figures = self.figures(task)

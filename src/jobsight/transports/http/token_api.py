@@ -67,7 +67,8 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
 
 async def record(writer: Recorder, events: list[InternalEvent]) -> None:
     """
-    Store events of the monitor, and return once they hold.
+    Store events of the monitor, and return once they hold and the view has them: whoever has caused them finds them in the
+    next list and on the next page.
 
     Raises:
         HttpRefusal: They were not stored (503), or that is not known (500).
@@ -82,3 +83,4 @@ async def record(writer: Recorder, events: list[InternalEvent]) -> None:
     failure = (await stored).failure
     if failure is not None:
         raise HttpRefusal(STATUS[failure.code], failure.code, failure.text)
+    writer.flush()

@@ -57,7 +57,6 @@ def refusing() -> Iterator[None]:
 
 
 async def carry_out(writer: Recorder, events: Sequence[InternalEvent]) -> None:
-    """Store events, and bring the view up to date, so that whoever has made them finds them in the next list."""
+    """Store events, where there are any; see `record`."""
     if events:
         await record(writer, list(events))
-        writer.flush()

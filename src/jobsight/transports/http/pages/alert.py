@@ -173,14 +173,14 @@ def _check_facts(check: Check) -> CheckFacts:
 
 
 def _same_error(alerts: Iterable[Alert], alert: Alert) -> list[Elsewhere]:
-    """Other open alerts about the same kind of error."""
+    """Other open alerts about the same kind of error, the latest ones of them."""
     kind = error_kind(alert.last_error)
     same = [one for one in alerts if one.alert_id != alert.alert_id and kind and error_kind(one.last_error) == kind]
     return [
         Elsewhere(
             name=attention_row(one).subject, count=one.count, last_ms=one.updated_ms, url=f"/alerts/{one.alert_id}"
         )
-        for one in same[:ELSEWHERE_SHOWN]
+        for one in sorted(same, key=lambda one: -one.updated_ms)[:ELSEWHERE_SHOWN]
     ]
 
 

@@ -172,6 +172,7 @@ class Site:
         self._kept: dict[tuple[object, ...], _Kept] = {}
         self._being_made: dict[tuple[object, ...], asyncio.Future[_Kept]] = {}
         self._warming: asyncio.Future[None] | None = None
+        self._actions = ground.recent.actions
 
     def endpoint(self, page: Page) -> Endpoint:
         """The route of a page."""
@@ -196,6 +197,10 @@ class Site:
         pairs = request.query_params.multi_items()
         query = parameters.read([pair for pair in pairs if pair[0] not in TOLD], page.parameters)
         told = parameters.read([pair for pair in pairs if pair[0] in TOLD], Told)
+        if self._actions != self._ground.recent.actions:
+            # Somebody has changed something over the API, by a command, by a link: the next page shows it.
+            self._actions = self._ground.recent.actions
+            self.forget()
         caller, theme = caller_of(request), _theme(request)
         scope = caller.scope
         is_part = PART_HEADER in request.headers
