@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jobsight.transports.http.asking import Source
     from jobsight.transports.http.recorder import Recorder
+    from jobsight.transports.http.routes import Endpoint
 
 
 def source_of(data: Path) -> Source:
@@ -56,7 +57,7 @@ def open_changing(data: Path, author: str, say: Say) -> Iterator[httpx.Client]:
     """
     with open_store(data, say) as store:
         writer = writer_of(store, None, kind=Writer)
-        with _client(writer, data, author) as client:
+        with _client(writer, data, author, _credentials(writer, data)) as client:
             yield client
         writer.close()
 
@@ -88,8 +89,25 @@ class _Onlooker:
         """Nothing to bring up to date."""
 
 
+def _credentials(writer: Writer, data: Path) -> list[Endpoint]:
+    """By what somebody comes in: tokens, ping URLs, names and passwords."""
+    from jobsight.engine.tokens import TokenRegistry
+    from jobsight.engine.users import Users
+    from jobsight.logs.folder import SECRETS
+    from jobsight.logs.passwords import PasswordFiles
+    from jobsight.transports.http.ping_url_api import ping_url_endpoints
+    from jobsight.transports.http.token_api import token_endpoints
+    from jobsight.transports.http.user_api import user_endpoints
+
+    return [
+        *token_endpoints(writer, TokenRegistry(writer.state), clock_ms),
+        *ping_url_endpoints(writer, {}),
+        *user_endpoints(writer, Users(writer.state, PasswordFiles(data / SECRETS))),
+    ]
+
+
 @contextmanager
-def _client(recorder: Recorder, data: Path, author: str) -> Iterator[httpx.Client]:
+def _client(recorder: Recorder, data: Path, author: str, further: Sequence[Endpoint] = ()) -> Iterator[httpx.Client]:
     import httpx
 
     from jobsight.transports.http.asking import Asking
@@ -98,7 +116,7 @@ def _client(recorder: Recorder, data: Path, author: str) -> Iterator[httpx.Clien
     from jobsight.transports.http.operator_side import operator_endpoints
 
     asking = Asking(lambda: source_of(data))
-    endpoints = operator_endpoints(recorder, asking, Telling(), clock_ms)
+    endpoints = [*operator_endpoints(recorder, asking, Telling(), clock_ms), *further]
     try:
         with httpx.Client(transport=InProcess(endpoints, author), base_url=BASE_URL) as client:
             yield client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.app.stores import Store, open_store
@@ -17,11 +17,7 @@ from jobsight.engine.duties import Duties, Duty, submit_of
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.retention import KeepTimes, Retention
 from jobsight.engine.ticker import Ticker
-from jobsight.engine.tokens import TokenRegistry
 from jobsight.engine.writer import FLUSH_MS, Writer
-
-if TYPE_CHECKING:
-    from jobsight.engine.users import Users
 
 AnyWriter = TypeVar("AnyWriter", bound=Writer)
 
@@ -105,33 +101,3 @@ def open_state(data: Path, say: Say) -> Iterator[tuple[State, Callable[[list[Int
         writer = writer_of(store, None, kind=Writer)
         yield store.state, writer.record
         writer.close()
-
-
-@contextmanager
-def open_tokens(data: Path, say: Say) -> Iterator[tuple[TokenRegistry, Callable[[list[InternalEvent]], None]]]:
-    """
-    The tokens of a data folder that no other process holds, and what stores their changes.
-
-    Raises:
-        InUseError: A process holds the folder; it can be asked through its control socket.
-        JobsightError: See `open_store`.
-    """
-    with open_state(data, say) as (state, store):
-        yield TokenRegistry(state), store
-
-
-@contextmanager
-def open_users(data: Path, say: Say) -> Iterator[tuple[Users, Callable[[list[InternalEvent]], None]]]:
-    """
-    The operators of a data folder that no other process holds, and what stores their changes.
-
-    Raises:
-        InUseError: A process holds the folder; it can be asked through its control socket.
-        JobsightError: See `open_store`.
-    """
-    from jobsight.engine.users import Users
-    from jobsight.logs.folder import SECRETS
-    from jobsight.logs.passwords import PasswordFiles
-
-    with open_state(data, say) as (state, store):
-        yield Users(state, PasswordFiles(data / SECRETS)), store

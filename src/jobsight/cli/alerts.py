@@ -9,7 +9,7 @@ import click
 from jobsight.app.clock import clock_ms
 from jobsight.cli.desk import looking, pages
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import duration, moment, print_json, print_table
+from jobsight.cli.output import Columns, duration, print_list
 from jobsight.cli.remote import server_options
 
 STATES = ["open", "pending", "firing", "acknowledged", "resolved", "all"]
@@ -45,27 +45,17 @@ def command(
     wanted = {"task": task, "rule": rule, "severity": severity, "queue": queue, "since": since}
     with looking(data, server, token) as desk:
         found = pages(desk, "alerts", "alerts", limit, state=None if state == "all" else state, **wanted)
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
     now_ms = clock_ms()
-    print_table(
-        ["ALERT", "STATE", "SEVERITY", "RULE", "TASK", "OPENED", "FOR", "COUNT", "WHAT"],
-        [
-            [
-                one["alert_id"],
-                one["suppressed"] or one["state"],
-                one["severity"],
-                one["rule"],
-                one["task"] or one["queue"] or "-",
-                moment(one["opened_ms"]),
-                duration((one["resolved_ms"] or now_ms) - one["opened_ms"]),
-                str(one["count"]),
-                one["text"] or one["last_error"],
-            ]
-            for one in found
-        ],
-        "no alerts; all there ever were: jobsight alerts --state all",
-    )
+    columns: Columns = {
+        "ALERT": "alert_id",
+        "STATE": lambda one: one["suppressed"] or one["state"],
+        "SEVERITY": "severity",
+        "RULE": "rule",
+        "TASK": lambda one: one["task"] or one["queue"] or "-",
+        "OPENED": "opened_ms",
+        "FOR": lambda one: duration((one["resolved_ms"] or now_ms) - one["opened_ms"]),
+        "COUNT": "count",
+        "WHAT": lambda one: one["text"] or one["last_error"],
+    }
+    print_list(found, columns, "no alerts; all there ever were: jobsight alerts --state all", as_json=as_json)
     return 0

@@ -10,7 +10,7 @@ import msgspec
 
 from jobsight.cli.desk import looking, pages
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, print_json, print_table
+from jobsight.cli.output import Columns, print_list
 from jobsight.cli.remote import server_options
 
 
@@ -27,22 +27,12 @@ def command(data: Path, server: str | None, token: str | None, as_json: bool, li
     """List every change that somebody has made, the newest first."""
     with looking(data, server, token) as desk:
         found = pages(desk, "audit", "entries", limit, **wanted)
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
-    print_table(
-        ["WHEN", "WHO", "WHAT", "TO", "HOW"],
-        [
-            [
-                moment(one["at_ms"]),
-                one["author"],
-                one["action"].replace("_", " "),
-                one["subject"] or "-",
-                msgspec.json.encode(one["detail"]).decode() if one["detail"] else "-",
-            ]
-            for one in found
-        ],
-        "nobody has changed anything",
-    )
+    columns: Columns = {
+        "WHEN": "at_ms",
+        "WHO": "author",
+        "WHAT": lambda one: one["action"].replace("_", " "),
+        "TO": lambda one: one["subject"] or "-",
+        "HOW": lambda one: msgspec.json.encode(one["detail"]).decode() if one["detail"] else "-",
+    }
+    print_list(found, columns, "nobody has changed anything", as_json=as_json)
     return 0

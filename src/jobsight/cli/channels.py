@@ -11,7 +11,7 @@ import click
 
 from jobsight.cli.desk import API, looking
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, plain, print_json, print_table
+from jobsight.cli.output import Columns, plain, print_json, print_list
 from jobsight.cli.remote import any_server, server_options
 
 
@@ -28,26 +28,17 @@ def index(data: Path, server: str | None, token: str | None, as_json: bool) -> i
     """List the channels, without their secrets, and how each of them does."""
     with looking(data, server, token) as desk:
         found: list[dict[str, Any]] = desk.call("GET", f"{API}channels")["channels"]
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
-    print_table(
-        ["CHANNEL", "TYPE", "LEADS TO", "STATE", "WAITING", "LAST", "ANSWER"],
-        [
-            [
-                one["name"],
-                one["type"] or "-",
-                one["target"] or "-",
-                one["state"],
-                str(one["waiting"]),
-                moment(one["last_ms"]),
-                one["last_answer"] or "-",
-            ]
-            for one in found
-        ],
-        "no channels, so nobody is told; begin with: jobsight serve --notify mailto:you@example.org",
-    )
+    columns: Columns = {
+        "CHANNEL": "name",
+        "TYPE": lambda one: one["type"] or "-",
+        "LEADS TO": lambda one: one["target"] or "-",
+        "STATE": "state",
+        "WAITING": "waiting",
+        "LAST": "last_ms",
+        "ANSWER": lambda one: one["last_answer"] or "-",
+    }
+    hint = "no channels, so nobody is told; begin with: jobsight serve --notify mailto:you@example.org"
+    print_list(found, columns, hint, as_json=as_json)
     return 0
 
 

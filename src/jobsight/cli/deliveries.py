@@ -11,7 +11,7 @@ import click
 
 from jobsight.cli.desk import API, changing, looking, pages
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, plain, print_json, print_table
+from jobsight.cli.output import Columns, plain, print_json, print_list
 from jobsight.cli.remote import server_options
 from jobsight.errors import UsageError
 
@@ -36,28 +36,18 @@ def index(data: Path, server: str | None, token: str | None, as_json: bool, limi
     """List notifications, the newest first."""
     with looking(data, server, token) as desk:
         found = pages(desk, "deliveries", "deliveries", limit, **wanted)
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
-    print_table(
-        ["DELIVERY", "STATE", "CHANNEL", "KIND", "DECIDED", "DONE", "TRIES", "ANSWER", "WHAT"],
-        [
-            [
-                one["delivery_id"],
-                one["state"],
-                one["channel"],
-                one["kind"],
-                moment(one["created_ms"]),
-                moment(one["done_ms"]),
-                str(one["tries"]),
-                one["detail"] or "-",
-                one["title"],
-            ]
-            for one in found
-        ],
-        "no notifications",
-    )
+    columns: Columns = {
+        "DELIVERY": "delivery_id",
+        "STATE": "state",
+        "CHANNEL": "channel",
+        "KIND": "kind",
+        "DECIDED": "created_ms",
+        "DONE": "done_ms",
+        "TRIES": "tries",
+        "ANSWER": lambda one: one["detail"] or "-",
+        "WHAT": "title",
+    }
+    print_list(found, columns, "no notifications", as_json=as_json)
     return 0
 
 

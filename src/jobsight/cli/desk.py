@@ -21,14 +21,16 @@ def changing(data: Path, url: str | None, token: str | None, *, is_new: bool = F
     """
     Where something can be changed: the service at a URL unless a folder is named, else the folder, or the service that holds it.
 
-    `is_new` lets a folder be made that is not there yet.
+    `is_new` lets a folder be made that is not there yet, and says so: a slip would otherwise go unseen.
     """
     asked = chosen_server(url, token)
     if asked is not None:
         yield asked
         return
-    if not is_new and not data.exists():
-        raise NotFoundError(f"there is no folder {data}; name another one: --data DIR")
+    if not data.exists():
+        if not is_new:
+            raise NotFoundError(f"there is no folder {data}; name another one: --data DIR")
+        complain(f"{data} is a new data folder; where the service has another one, name it: --data DIR")
     with ExitStack() as stack:
         try:
             client = stack.enter_context(open_changing(data, local_author(), complain))

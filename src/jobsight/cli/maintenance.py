@@ -11,7 +11,7 @@ import click
 
 from jobsight.cli.desk import API, changing, looking
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, plain, print_json, print_table
+from jobsight.cli.output import Columns, moment, plain, print_json, print_list
 from jobsight.cli.remote import server_options
 
 
@@ -58,28 +58,19 @@ def index(data: Path, server: str | None, token: str | None, as_json: bool) -> i
     """List maintenance windows, and when each begins next."""
     with looking(data, server, token) as desk:
         found: list[dict[str, Any]] = desk.call("GET", f"{API}maintenance")["maintenance"]
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
-    print_table(
-        ["NAME", "STATE", "MATCHES", "SCHEDULE", "FOR", "BEGINS", "ENDS", "BY", "COMMENT"],
-        [
-            [
-                one["name"],
-                one["state"],
-                " ".join(one["window"]["match"]),
-                f"{one['window']['schedule']} {one['window'].get('tz', 'UTC')}",
-                one["window"]["duration"],
-                moment(one["starts_ms"]),
-                moment(one["ends_ms"]),
-                one["author"],
-                one["window"].get("comment", ""),
-            ]
-            for one in found
-        ],
-        "no maintenance is planned; plan one: jobsight maintenance add NAME --match queue=db* --schedule '0 2 * * 0' --for 2h",
-    )
+    columns: Columns = {
+        "NAME": "name",
+        "STATE": "state",
+        "MATCHES": lambda one: " ".join(one["window"]["match"]),
+        "SCHEDULE": lambda one: f"{one['window']['schedule']} {one['window'].get('tz', 'UTC')}",
+        "FOR": lambda one: one["window"]["duration"],
+        "BEGINS": "starts_ms",
+        "ENDS": "ends_ms",
+        "BY": "author",
+        "COMMENT": lambda one: one["window"].get("comment", ""),
+    }
+    example = "jobsight maintenance add NAME --match queue=db* --schedule '0 2 * * 0' --for 2h"
+    print_list(found, columns, f"no maintenance is planned; plan one: {example}", as_json=as_json)
     return 0
 
 

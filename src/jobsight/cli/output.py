@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -46,6 +46,37 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], empty: s
     for row in [list(headings), *cells]:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         sys.stdout.write(line + "\n")
+
+
+Row = dict[str, Any]
+Columns = Mapping[str, str | Callable[[Row], str]]
+"""What a list shows, by its headings: the name of a field (a moment if it ends in `_ms`), or how a cell is made."""
+
+
+def print_list(rows: Sequence[Row], columns: Columns, empty: str, *, as_json: bool) -> None:
+    """
+    A list for people, or for programs one value a line.
+
+    Args:
+        rows: As the API tells them.
+        columns: For people.
+        empty: What to do next where there are no rows.
+        as_json: For programs.
+    """
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    print_table(list(columns), [[_cell(row, column) for column in columns.values()] for row in rows], empty)
+
+
+def _cell(row: Row, column: str | Callable[[Row], str]) -> str:
+    if not isinstance(column, str):
+        return column(row)
+    value = row[column]
+    if column.endswith("_ms"):
+        return moment(value)
+    return "-" if value is None else str(value)
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from jobsight.cli.desk import API, changing, looking
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, plain, print_json, print_table
+from jobsight.cli.output import Columns, plain, print_json, print_list
 from jobsight.cli.remote import server_options
 from jobsight.errors import UsageError
 
@@ -55,27 +55,17 @@ def index(data: Path, server: str | None, token: str | None, as_json: bool) -> i
     """List silences that have not ended."""
     with looking(data, server, token) as desk:
         found: list[dict[str, Any]] = desk.call("GET", f"{API}silences")["silences"]
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
-    print_table(
-        ["SILENCE", "STATE", "MATCHES", "FROM", "UNTIL", "ALERTS", "BY", "COMMENT"],
-        [
-            [
-                one["silence_id"],
-                one["state"],
-                " ".join(one["match"]),
-                moment(one["starts_ms"]),
-                moment(one["ends_ms"]),
-                str(one["alerts"]),
-                one["author"],
-                one["comment"],
-            ]
-            for one in found
-        ],
-        "no silences; make one: jobsight silence add task=NAME --for 2h",
-    )
+    columns: Columns = {
+        "SILENCE": "silence_id",
+        "STATE": "state",
+        "MATCHES": lambda one: " ".join(one["match"]),
+        "FROM": "starts_ms",
+        "UNTIL": "ends_ms",
+        "ALERTS": "alerts",
+        "BY": "author",
+        "COMMENT": "comment",
+    }
+    print_list(found, columns, "no silences; make one: jobsight silence add task=NAME --for 2h", as_json=as_json)
     return 0
 
 

@@ -28,7 +28,7 @@ from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.routes import Endpoint
-from jobsight.transports.http.token_api import record
+from jobsight.transports.http.wishing import record
 
 PREFIX: Final = "/ack/"
 STYLE_PATH: Final = "/ack.css"

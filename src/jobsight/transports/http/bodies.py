@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import parse_qs
 
-import msgspec
 from starlette.requests import Request
 
 from jobsight.protocol.refusals import Code, shown
@@ -15,14 +14,22 @@ from jobsight.transports.http.exchange import Disconnected, Headers, HttpRefusal
 PART_BYTES_MAX: Final = 256 * 1024
 """What is unpacked at once."""
 
-WISH_BYTES_MAX: Final = 16 * 1024
-"""The body of a request that asks for something small: a token, a user."""
+FORM_BYTES_MAX: Final = 16 * 1024
+"""The body of a form."""
 
 FORM_FIELDS_MAX: Final = 20
 
-Wish = TypeVar("Wish")
-
 _GZIP: Final = 31
+
+
+async def bounded_body(request: Request, bytes_max: int) -> bytes:
+    """The whole body of a request; HttpRefusal (413) where it is larger than `bytes_max`."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > bytes_max:
+            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {bytes_max} bytes")
+    return body
 
 
 async def form_body(request: Request) -> dict[str, str]:
@@ -30,13 +37,9 @@ async def form_body(request: Request) -> dict[str, str]:
     The fields of a form, of each its last value.
 
     Raises:
-        HttpRefusal: The body is no form (400), or longer than `WISH_BYTES_MAX` (413).
+        HttpRefusal: The body is no form (400), or longer than `FORM_BYTES_MAX` (413).
     """
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > WISH_BYTES_MAX:
-            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {WISH_BYTES_MAX} bytes")
+    body = await bounded_body(request, FORM_BYTES_MAX)
     try:
         fields = parse_qs(body.decode("ascii"), max_num_fields=FORM_FIELDS_MAX, keep_blank_values=True)
     except ValueError as error:
@@ -152,21 +155,3 @@ class _Inflater:
         if not self._member.eof:
             text = "body: expected gzip, as Content-Encoding says; it ends too early"
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, text)
-
-
-async def json_body(request: Request, kind: type[Wish]) -> Wish:
-    """
-    The body of a request that asks for something small, as a struct.
-
-    Raises:
-        HttpRefusal: It is larger than `WISH_BYTES_MAX` (413), or not as the struct says (400).
-    """
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > WISH_BYTES_MAX:
-            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {WISH_BYTES_MAX} bytes")
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: {error}") from error

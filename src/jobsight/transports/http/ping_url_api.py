@@ -12,13 +12,10 @@ from jobsight.core.ping_urls import PingUrl
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.ping_urls import PING_URLS_PATH, describe_ping_url, new_ping_url
 from jobsight.engine.writer import Writer
-from jobsight.errors import UsageError
-from jobsight.protocol.refusals import Code
+from jobsight.errors import NotFoundError
 from jobsight.transports.http.answers import PingUrlWish
-from jobsight.transports.http.bodies import json_body
-from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
-from jobsight.transports.http.token_api import record
+from jobsight.transports.http.wishing import record, refusing, wish_of
 
 
 def ping_url_endpoints(writer: Writer, last_ping_ms: Mapping[str, int]) -> list[Endpoint]:
@@ -26,23 +23,23 @@ def ping_url_endpoints(writer: Writer, last_ping_ms: Mapping[str, int]) -> list[
     state = writer.state
 
     def found(request: Request) -> PingUrl:
-        url = state.ping_urls.get(request.path_params["ping_id"])
-        if url is None or url.revoked_ms is not None:
-            raise HttpRefusal(404, Code.KEY_DOES_NOT_EXIST, "there is no ping URL of this id")
+        ping_id = request.path_params["ping_id"]
+        url = state.ping_urls.get(ping_id)
+        with refusing():
+            if url is None or url.revoked_ms is not None:
+                raise NotFoundError(f"there is no ping URL {ping_id!r}; jobsight ping-url list shows what there is")
         return url
 
     async def make(request: Request, wish: PingUrlWish, old: PingUrl | None) -> Response:
         author = caller_of(request).author
-        try:
+        with refusing():
             made = new_ping_url(state, wish.task, secret=wish.secret, note=wish.note, author=author)
-        except UsageError as error:
-            raise HttpRefusal(400, Code.MALFORMED_REQUEST, str(error)) from error
         revoked = [] if old is None else [PingUrlRevoked(ping_id=old.ping_id, author=author)]
         await record(writer, [*revoked, made.event])
         return json_response({"ping_id": made.event.ping_id, "path": made.path}, 201)
 
     async def create(request: Request) -> Response:
-        return await make(request, await json_body(request, PingUrlWish), None)
+        return await make(request, await wish_of(request, PingUrlWish), None)
 
     async def rotate(request: Request) -> Response:
         old = found(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,17 +9,16 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobsight.core.events import InternalEvent, TokenRevoked
+from jobsight.core.events import TokenRevoked
 from jobsight.core.limits import EPOCH_MS_MIN
 from jobsight.core.tokens import SCOPES, TokenScope
 from jobsight.engine.tokens import TOKENS_MAX, TOKENS_PATH, TokenRegistry, describe, new_token
 from jobsight.engine.writer import Writer
+from jobsight.errors import NotFoundError
 from jobsight.protocol.refusals import Code
-from jobsight.protocol.session import Outcome
-from jobsight.transports.http.bodies import json_body
-from jobsight.transports.http.exchange import STATUS, HttpRefusal
-from jobsight.transports.http.recorder import Recorder
+from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
+from jobsight.transports.http.wishing import record, refusing, wish_of
 
 
 class _Wanted(Struct, forbid_unknown_fields=True):
@@ -35,7 +33,7 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
     """The routes; `writer` takes the events, `tokens` knows what there is."""
 
     async def create(request: Request) -> Response:
-        wanted = await json_body(request, _Wanted)
+        wanted = await wish_of(request, _Wanted)
         if wanted.scope not in SCOPES:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body.scope: expected one of {', '.join(SCOPES)}")
         if len(tokens.all()) >= TOKENS_MAX:
@@ -52,8 +50,9 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
 
     async def revoke(request: Request) -> Response:
         token_id = request.path_params["token_id"]
-        if all(token.token_id != token_id for token in tokens.all()):
-            raise HttpRefusal(404, Code.KEY_DOES_NOT_EXIST, "there is no token of this id")
+        with refusing():
+            if all(token.token_id != token_id for token in tokens.all()):
+                raise NotFoundError(f"there is no token {token_id!r}; jobsight token list shows what there is")
         await record(writer, [TokenRevoked(token_id=token_id, author=caller_of(request).author)])
         return json_response({"token_id": token_id, "state": "revoked"})
 
@@ -63,24 +62,3 @@ def token_endpoints(writer: Writer, tokens: TokenRegistry, clock_ms: Callable[[]
         Endpoint(method="GET", path=TOKENS_PATH, needs=admin, handle=index),
         Endpoint(method="DELETE", path=TOKENS_PATH + "/{token_id}", needs=admin, is_changing=True, handle=revoke),
     ]
-
-
-async def record(writer: Recorder, events: list[InternalEvent]) -> None:
-    """
-    Store events of the monitor, and return once they hold and the view has them: whoever has caused them finds them in the
-    next list and on the next page.
-
-    Raises:
-        HttpRefusal: They were not stored (503), or that is not known (500).
-    """
-    stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-    def deliver(outcome: Outcome) -> None:
-        if not stored.done():
-            stored.set_result(outcome)
-
-    writer.submit_events(events, deliver)
-    failure = (await stored).failure
-    if failure is not None:
-        raise HttpRefusal(STATUS[failure.code], failure.code, failure.text)
-    writer.flush()

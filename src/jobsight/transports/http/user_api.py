@@ -12,23 +12,18 @@ from jobsight.core.tokens import TokenScope
 from jobsight.core.users import User
 from jobsight.engine.users import USERS_PATH, Users, describe_user, require_password
 from jobsight.engine.writer import Writer
-from jobsight.errors import UsageError
-from jobsight.protocol.refusals import Code
 from jobsight.transports.http.answers import PasswordWish, UserWish
-from jobsight.transports.http.bodies import json_body
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.routes import Endpoint, caller_of, json_response
-from jobsight.transports.http.token_api import record
+from jobsight.transports.http.wishing import record, refusing, wish_of
 
 
 def user_endpoints(writer: Writer, users: Users) -> list[Endpoint]:
     """The routes; `writer` takes the events, `users` knows who there is."""
 
     def found(request: Request) -> User:
-        user = users.find(request.path_params["name"])
-        if user is None:
-            raise HttpRefusal(404, Code.KEY_DOES_NOT_EXIST, "there is no user of this name")
-        return user
+        with refusing():
+            return users.require(request.path_params["name"])
 
     async def store(name: str, scope: str, password: str, author: str) -> None:
         event = await asyncio.to_thread(users.keep, name, scope, password, author)
@@ -43,11 +38,9 @@ def user_endpoints(writer: Writer, users: Users) -> list[Endpoint]:
             users.forget(before.password_ref)
 
     async def create(request: Request) -> Response:
-        wish = await json_body(request, UserWish)
-        try:
+        wish = await wish_of(request, UserWish)
+        with refusing():
             users.require_new(wish.name, wish.scope, wish.password)
-        except UsageError as error:
-            raise HttpRefusal(400, Code.MALFORMED_REQUEST, str(error)) from error
         await store(wish.name, wish.scope, wish.password, caller_of(request).author)
         return json_response({"name": wish.name, "scope": wish.scope}, 201)
 
@@ -55,11 +48,9 @@ def user_endpoints(writer: Writer, users: Users) -> list[Endpoint]:
         return json_response({"users": [describe_user(user) for user in users.all()]})
 
     async def change_password(request: Request) -> Response:
-        user, wish = found(request), await json_body(request, PasswordWish)
-        try:
+        user, wish = found(request), await wish_of(request, PasswordWish)
+        with refusing():
             require_password(wish.password)
-        except UsageError as error:
-            raise HttpRefusal(400, Code.MALFORMED_REQUEST, str(error)) from error
         await store(user.name, user.scope, wish.password, caller_of(request).author)
         return json_response({"name": user.name, "scope": user.scope})
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -12,13 +14,23 @@ from starlette.requests import Request
 from jobsight.core.events import InternalEvent
 from jobsight.errors import ConflictError, NotFoundError, UsageError
 from jobsight.protocol.refusals import Code
-from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.protocol.session import Outcome
+from jobsight.transports.http.bodies import bounded_body
+from jobsight.transports.http.exchange import STATUS, HttpRefusal
 from jobsight.transports.http.recorder import Recorder
-from jobsight.transports.http.token_api import record
 
 BODY_BYTES_MAX = 1024 * 1024
 
 Wish = TypeVar("Wish")
+
+_WORDS: Final = (
+    (re.compile(r"`(?:str|array)` of length >= (\d+)"), r"a length of at least \1"),
+    (re.compile(r"`(?:str|array)` of length <= (\d+)"), r"a length of at most \1"),
+    (re.compile(r"\bstr\b"), "text"),
+    (re.compile(r"\bint\b"), "whole number"),
+    (re.compile(r"\bbool\b"), "true or false"),
+    (re.compile(r"\barray\b"), "list"),
+)
 
 
 async def wish_of(request: Request, kind: type[Wish]) -> Wish:
@@ -28,19 +40,22 @@ async def wish_of(request: Request, kind: type[Wish]) -> Wish:
     Raises:
         HttpRefusal: It is none, a field is unknown or of a wrong form (400), or it is too large (413).
     """
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            raise HttpRefusal(413, Code.MALFORMED_REQUEST, f"body: expected at most {BODY_BYTES_MAX} bytes")
+    body = await bounded_body(request, BODY_BYTES_MAX)
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at `$.")
-        text = f"body.{place.rstrip('`')}" if place else "body"
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"{text}: {words[0].lower()}{words[1:]}") from error
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, _in_words(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: expected JSON ({error})") from error
+
+
+def _in_words(fault: str) -> str:
+    """What msgspec has found, as our own validation words it."""
+    words, _, place = fault.partition(" - at `$.")
+    for pattern, word in _WORDS:
+        words = pattern.sub(word, words)
+    where = f"body.{place.rstrip('`')}" if place else "body"
+    return f"{where}: {words[0].lower()}{words[1:]}"
 
 
 @contextmanager
@@ -54,6 +69,27 @@ def refusing() -> Iterator[None]:
         raise HttpRefusal(404, Code.KEY_DOES_NOT_EXIST, str(error)) from error
     except ConflictError as error:
         raise HttpRefusal(409, Code.PRECONDITION_FAILED, str(error)) from error
+
+
+async def record(writer: Recorder, events: list[InternalEvent]) -> None:
+    """
+    Store events of the monitor, and return once they hold and the view has them: whoever has caused them finds them in the
+    next list and on the next page.
+
+    Raises:
+        HttpRefusal: They were not stored (503), or that is not known (500).
+    """
+    stored: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def deliver(outcome: Outcome) -> None:
+        if not stored.done():
+            stored.set_result(outcome)
+
+    writer.submit_events(events, deliver)
+    failure = (await stored).failure
+    if failure is not None:
+        raise HttpRefusal(STATUS[failure.code], failure.code, failure.text)
+    writer.flush()
 
 
 async def carry_out(writer: Recorder, events: Sequence[InternalEvent]) -> None:

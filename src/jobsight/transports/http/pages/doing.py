@@ -14,7 +14,7 @@ from jobsight.engine.writer import Writer
 from jobsight.errors import UsageError
 from jobsight.transports.http.login import local_path
 from jobsight.transports.http.pages.said import TOLD, Did
-from jobsight.transports.http.token_api import record
+from jobsight.transports.http.wishing import record
 
 EVENTS_MAX: Final = 1_000
 """Events that are stored at once; more of them go one lot after the other."""
