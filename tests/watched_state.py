@@ -76,6 +76,8 @@ class WatchedState:
     def jump(self, passed_ms: int) -> None:
         """The clock is another one, and nobody was there in between: a suspend, or a clock that was set."""
         self.now_ms += passed_ms
+        if self._flush_due_ms is not None:
+            self._flush_due_ms += passed_ms  # that is counted by a clock that nobody can set
         self.ticker.tick()
 
     def restart(self, down_ms: int) -> None:

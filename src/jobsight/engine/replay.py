@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from jobsight.core.alert import PENDING, Alert
 from jobsight.core.apply import apply, apply_internal
-from jobsight.core.audit import CLOCK
 from jobsight.core.check import Expectation, Origin
 from jobsight.core.decision import Reason
 from jobsight.core.events import (
@@ -42,7 +41,7 @@ from jobsight.core.outbox import Delivery, NoticeKind
 from jobsight.core.routing import Route
 from jobsight.core.state import State, forget_changes
 from jobsight.engine.recovery import jobs_named
-from jobsight.engine.ticker import Ticker
+from jobsight.engine.ticker import Ticker, is_of_ticker
 
 FLUSH_MS: Final = 200
 """So long after a change the ticker is told of it, as in a running monitor."""
@@ -133,13 +132,16 @@ class Replay:
         self._begin(seed)
 
     def take(self, batch: Batch, *, is_internal: bool) -> None:
-        """The next batch of the record; until its time, whatever passes in between passes."""
-        self.run_until(batch.accept_ms)
+        """
+        The next batch of the record; until its time, whatever passes in between passes.
+
+        Within its millisecond the order of the record holds: deadlines are looked at where the record shows that they were,
+        and otherwise once everything that came in this millisecond is known.
+        """
+        self._come_to(batch.accept_ms)
         self.events += len(batch.events)
         if is_internal:
-            kept = [event for event in map(self._kept, cast("list[InternalEvent]", batch.events)) if event is not None]
-            if kept:
-                self._apply(batch.seq, batch.accept_ms, [None] * len(kept), kept, is_internal=True)
+            self._take_internal(batch)
         else:
             self._apply(batch.seq, batch.accept_ms, batch.sources, batch.events, is_internal=False)
 
@@ -148,30 +150,35 @@ class Replay:
         self.run_until(max(self.now_ms, blind.from_ms))
         self._flush()
         self.now_ms = max(self.now_ms, blind.to_ms)
-        self.ticker.watch_from_here()
-        self._say([blind], lambda is_stored: None)
+        self.ticker.pass_over(blind)
         self._away.add((blind.from_ms, blind.to_ms))
 
     def run_until(self, end_ms: int) -> None:
-        """Time goes on to a moment, ms UTC, and what is due is done when it is due."""
-        if end_ms < self.now_ms:  # the clock was set back; the record says so itself
+        """Time goes on to a moment, ms UTC, and what is due by then is done when it is due."""
+        self._come_to(end_ms)
+        while (due_ms := self._due_ms()) is not None and due_ms <= end_ms:
+            self._look()
+
+    def _come_to(self, at_ms: int) -> None:
+        """Time goes on to a moment, ms UTC, and what is due before it is done when it is due."""
+        if at_ms < self.now_ms:  # the clock was set back; the record says so itself
             self._flush()
-            self.now_ms = end_ms
-            self.ticker.watch_from_here()
-            return
-        while True:
-            waits = [end_ms - self.now_ms]
-            if self._flush_due_ms is not None:
-                waits.append(self._flush_due_ms - self.now_ms)
-            due_ms = self.ticker.due_ms()
-            if due_ms is not None:
-                waits.append(due_ms)
-            self.now_ms += max(0, min(waits))
-            if self._flush_due_ms is not None and self._flush_due_ms <= self.now_ms:
-                self._flush()
-            self.ticker.tick()
-            if self.now_ms >= end_ms and self.ticker.due_ms() != 0:
-                return
+        while (due_ms := self._due_ms()) is not None and due_ms < at_ms:
+            self.now_ms = max(self.now_ms, due_ms)
+            self._look()
+        self.now_ms = self.state.alive_ms = at_ms  # a replay that does not look has not been away
+
+    def _due_ms(self) -> int | None:
+        """When there is something to do next, ms UTC; None for never."""
+        tick_ms = self.ticker.due_ms()
+        due_ms = [self._flush_due_ms, None if tick_ms is None else self.now_ms + tick_ms]
+        return min((one_ms for one_ms in due_ms if one_ms is not None), default=None)
+
+    def _look(self) -> None:
+        """What a running monitor does when it wakes."""
+        if self._flush_due_ms is not None and self._flush_due_ms <= self.now_ms:
+            self._flush()
+        self.ticker.tick()
 
     def alerts(self) -> list[Raised]:
         """Every alert that came to fire, the oldest first."""
@@ -193,6 +200,23 @@ class Replay:
         ]
         self._say(events, lambda is_stored: None)
 
+    def _take_internal(self, batch: Batch) -> None:
+        """What the ticker has found stands in batches of its own, in the order in which they were said."""
+        kept: list[InternalEvent] = []
+        has_looked = False
+        for event in cast("list[InternalEvent]", batch.events):
+            if is_of_ticker(event):
+                if not has_looked:
+                    self._look()
+                has_looked = True
+            elif isinstance(event, MonitorBlind):
+                if (event.from_ms, event.to_ms) not in self._away:
+                    self.ticker.pass_over(event)
+            elif (wanted := self._kept(event)) is not None:
+                kept.append(wanted)
+        if kept:
+            self._apply(batch.seq, batch.accept_ms, [None] * len(kept), kept, is_internal=True)
+
     def _kept(self, event: InternalEvent) -> InternalEvent | None:
         """An event of the record as it holds here; None for what the rules find anew, or what is of no concern."""
         match event:
@@ -204,17 +228,11 @@ class Replay:
                 return None if event.task in self._rules.checks or event.origin == Origin.CONFIG else event
             case CheckRemoved():
                 return None if event.task in self._rules.checks else event
-            case SilenceSet():
-                return event if event.maintenance_id is None else None
-            case SilenceEnded():
-                return event if event.author != CLOCK else None
             case AlertAcknowledged() | AlertResolved():
                 fingerprint = event.alert_id.rpartition("-")[0]
                 alert = self.state.open_by_id.get(event.alert_id) or self.state.open_by_fingerprint.get(fingerprint)
                 return None if alert is None else msgspec.structs.replace(event, alert_id=alert.alert_id)
-            case MonitorBlind():
-                return None if (event.from_ms, event.to_ms) in self._away else event
-            case MaintenanceSet() | MonitorTrouble() | RetentionPassed():
+            case SilenceSet() | SilenceEnded() | MaintenanceSet() | MonitorTrouble() | RetentionPassed():
                 return event
             case _:
                 return None

@@ -71,18 +71,18 @@ class ReplayReport(Struct, frozen=True, kw_only=True):
 
 
 Away = tuple[int, MonitorBlind]
-"""A time that nobody saw, or that the clock left out, and the place in the log that tells of it."""
+"""A time that nobody saw, or by which the clock was set, and the place in the log that tells of it."""
 
 
 def blind_times(log: LogReader) -> list[Away]:
-    """The times in which nobody watched, or that the clock left out, as the log says; oldest first."""
+    """The times in which nobody watched, or by which the clock was set, as the log says; in its order."""
     records = (record for record in log.read() if record.kind is BatchKind.INTERNAL)
     return [away for record in records for away in away_in(record.seq, decode_internal(record))]
 
 
 def away_in(seq: int, events: Iterable[Event]) -> list[Away]:
     """Those of which the events of one batch tell."""
-    return [(seq, event) for event in events if isinstance(event, MonitorBlind) and event.to_ms > event.from_ms]
+    return [(seq, event) for event in events if isinstance(event, MonitorBlind)]
 
 
 def batches_of(log: LogReader) -> Iterator[tuple[Batch, bool]]:
@@ -120,7 +120,9 @@ def replay(
         if found is None:
             found = Replay(rules, seed, batch.accept_ms)
         while waiting and _is_over(waiting[0], batch, before_ms):
-            found.be_away(waiting.pop(0)[1])
+            blind = waiting.pop(0)[1]
+            if blind.to_ms > blind.from_ms:
+                found.be_away(blind)
         found.take(batch, is_internal=is_internal)
         before_ms = batch.accept_ms
         if count % PROGRESS_BATCHES == 0:
@@ -131,9 +133,15 @@ def replay(
 
 
 def _is_over(away: Away, batch: Batch, before_ms: int | None) -> bool:
-    """Whether a time that nobody saw lies between a batch and the one before it. The event that tells of it may come later."""
+    """
+    Whether a time that nobody saw lies between a batch and the one before it. The event that tells of it may come later.
+
+    A clock that was set back is waited for: what comes after it lies at moments that were there before.
+    """
     seq, blind = away
-    return batch.seq >= seq or (before_ms is not None and before_ms < blind.to_ms <= batch.accept_ms)
+    if batch.seq >= seq or before_ms is None or blind.to_ms <= blind.from_ms:
+        return batch.seq >= seq
+    return before_ms < blind.to_ms <= batch.accept_ms
 
 
 def compare(

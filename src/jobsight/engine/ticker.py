@@ -13,7 +13,16 @@ from typing import Final, Protocol
 from jobsight.core.alert import alert_deadline_ms
 from jobsight.core.audit import CLOCK
 from jobsight.core.check import Check
-from jobsight.core.events import DeadlinePassed, InternalEvent, MonitorBlind, SilenceEnded
+from jobsight.core.events import (
+    ConditionEnded,
+    DeadlinePassed,
+    InternalEvent,
+    MonitorBlind,
+    RunsJudged,
+    SilenceEnded,
+    SilenceSet,
+    SlotPlanned,
+)
 from jobsight.core.flapping import stable_ms
 from jobsight.core.gaps import BLIND_MS_MIN
 from jobsight.core.job import Job
@@ -45,6 +54,15 @@ TICK_EVENTS_MAX: Final = 5_000
 
 AGAIN_MS: Final = 1_000
 """When a subject that is still due after its deadline was said is looked at again."""
+
+
+def is_of_ticker(event: InternalEvent) -> bool:
+    """Whether an event says what a look at the deadlines has found; that nobody looked is another matter."""
+    if isinstance(event, SilenceSet):
+        return event.maintenance_id is not None
+    if isinstance(event, SilenceEnded):
+        return event.author == CLOCK
+    return isinstance(event, DeadlinePassed | ConditionEnded | RunsJudged | SlotPlanned)
 
 
 class Submit(Protocol):
@@ -129,9 +147,9 @@ class Ticker:
         if self._ready or (next_ms is not None and next_ms <= now_ms):
             self._pass(now_ms)
 
-    def watch_from_here(self) -> None:
-        """Time has gone on, or back, and somebody else has said so: what lies behind is no gap."""
-        self._alive_ms = self._noted_ms = self._clock_ms()
+    def pass_over(self, blind: MonitorBlind) -> None:
+        """Say that nobody watched for a while, or that the clock was set, where somebody else has seen it."""
+        self._say([blind], [])
 
     def _has_watched(self) -> bool:
         """Whether somebody looked a moment ago; from now on somebody has."""
