@@ -203,7 +203,7 @@ def fill(folder: Path, now_ms: int, *, seed: int = SEED, length_ms: int = DAYS_M
             answer=lambda query: refusal(Code.NOT_SUPPORTED, "no questions here"),
             wake=None,
         )
-        ticker = Ticker(writer.state, submit_of(writer), lambda: clock[0], store.view.note_alive)
+        ticker = Ticker(writer.state, submit_of(writer), lambda: clock[0], writer.note_alive)
         writer.on_flush = ticker.register
         writer.record(checks())
         codec = Codec()

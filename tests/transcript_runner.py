@@ -164,7 +164,7 @@ class Node:
             answer=Answers(state, reading, store.log, self.clock).answer,
             wake=None,
         )
-        self._ticker = ticker_of(self._writer, store.view, self.clock)
+        self._ticker = ticker_of(self._writer, self.clock)
         if state.retries_max != self._retries_max:
             self._writer.record([SettingsChanged(max_retries=self._retries_max, author="config")])
 

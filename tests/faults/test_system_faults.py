@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -121,9 +122,7 @@ def test_a_write_that_fails_is_as_a_sync_that_fails(data: Path, point: str) -> N
     """F4: an error, or only a part of what was to be written: no answer lies, and the log is sound afterwards."""
     node = Node(data, prefix=["fiu-run", "-x"], python=os.path.realpath(sys.executable))
     feed(node, range(1, 4))
-    subprocess.run(
-        ["fiu-ctrl", "-c", f"enable name=posix/io/rw/{point}", str(node.process.pid)], check=True, timeout=30
-    )
+    let_writes_fail(node, point, errno.EIO)
     feed(node, range(4, BATCHES))
     code = node.close()
 
@@ -133,6 +132,31 @@ def test_a_write_that_fails_is_as_a_sync_that_fails(data: Path, point: str) -> N
     assert "Traceback" not in node.errors
     assert 0 == run("log", "verify", "--data", str(data)).returncode
     held_to_the_promise(data, stored, unknown)
+
+
+@needs_fiu
+@pytest.mark.parametrize("why", [errno.ENOSPC, errno.EFBIG])
+def test_a_write_that_finds_no_room_is_a_definite_no(data: Path, why: int) -> None:
+    """F4, F6: the system says that the disk or the file is full: the answer is 11, nothing was stored, and the node stays up."""
+    node = Node(data, prefix=["fiu-run", "-x"], python=os.path.realpath(sys.executable))
+    feed(node, range(1, 4))
+    let_writes_fail(node, "pwrite", why)
+    feed(node, range(4, BATCHES))
+    let_writes_fail(node, "pwrite", None)
+    feed(node, range(BATCHES, BATCHES + 2))
+    assert 0 == node.close(), node.errors
+
+    answers = [json.loads(answer) for answer in node.answers]
+    assert {4, 5, 6, 7} == {one["in_reply_to"] for one in answers if one["type"] == "error" and one["code"] == 11}
+    assert "Traceback" not in node.errors
+    held_to_the_promise(data, {one["in_reply_to"] for one in answers if one["type"] == "alert_sent"}, set())
+
+
+def let_writes_fail(node: Node, point: str, why: int | None) -> None:
+    """From now on, with this error; left to itself libfiu draws one by lot. None lets them work again."""
+    name = f"name=posix/io/rw/{point}"
+    order = f"disable {name}" if why is None else f"enable {name},failinfo={why}"
+    subprocess.run(["fiu-ctrl", "-c", order, str(node.process.pid)], check=True, timeout=30)
 
 
 @needs_strace

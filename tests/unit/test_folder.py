@@ -24,7 +24,7 @@ from jobsight.errors import (
     StorageFullError,
 )
 from jobsight.logs.folder import Folder, open_folder, open_log_reader
-from jobsight.logs.reserve import RESERVE_BYTES
+from jobsight.logs.reserve import RESERVE_BYTES, FolderReserve
 from jobsight.logs.system_errors import system_translated
 from jobsight.testing.logs import an_entry
 
@@ -366,14 +366,14 @@ def test_accepting_loss_of_everything_is_refused(tmp_path: Path) -> None:
 
 def test_the_reserve_is_kept_freed_and_made_again(tmp_path: Path) -> None:
     """The room is really taken, given back at once, and taken again by the next start."""
-    folder = opened(tmp_path)
+    folder, kept = opened(tmp_path), FolderReserve(tmp_path)
     reserve = tmp_path / "reserve"
     assert RESERVE_BYTES == reserve.stat().st_size
     assert reserve.stat().st_blocks * 512 >= RESERVE_BYTES
-    folder.free_reserve()
-    folder.free_reserve()
+    kept.free()
+    kept.free()
     assert not reserve.exists()
-    folder.make_reserve()
+    assert kept.make()
     assert RESERVE_BYTES == reserve.stat().st_size
     folder.close()
 

@@ -14,7 +14,7 @@ from jobsight.app.clock import Say, clock_ms, steady_ms
 from jobsight.core.outbox import Delivery
 from jobsight.engine.duties import submit_of
 from jobsight.engine.ports import ReadModel
-from jobsight.errors import JobsightError, StorageError
+from jobsight.errors import StorageError
 from jobsight.notifiers.base import Links
 
 if TYPE_CHECKING:
@@ -95,15 +95,6 @@ def health_of(writer: ObservedWriter, data: Path, dispatcher: Dispatcher) -> Hea
 def self_watch_of(writer: ObservedWriter, data: Path) -> SelfWatch:
     """What the service watches at itself."""
     from jobsight.engine.self_watch import SelfWatch
-    from jobsight.logs.reserve import free_reserve, make_reserve
-
-    def make_room() -> None:
-        with suppress(JobsightError):  # then it has to do without
-            free_reserve(data)
-
-    def keep_room() -> None:
-        with suppress(JobsightError):
-            make_reserve(data)
 
     return SelfWatch(
         writer.state,
@@ -112,8 +103,6 @@ def self_watch_of(writer: ObservedWriter, data: Path) -> SelfWatch:
         room=lambda: room_of(data),
         refused=lambda: writer.instruments.dropped,
         why_not_ready=writer.why_not_ready,
-        make_room=make_room,
-        keep_room=keep_room,
     )
 
 

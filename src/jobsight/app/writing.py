@@ -14,7 +14,7 @@ from jobsight.core.state import State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX
 from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.duties import Duties, Duty, submit_of
-from jobsight.engine.ports import ReadModel
+from jobsight.engine.last_room import Reserve
 from jobsight.engine.retention import KeepTimes, Retention
 from jobsight.engine.ticker import Ticker
 from jobsight.engine.writer import FLUSH_MS, Writer
@@ -47,20 +47,27 @@ def writer_of(
         wake=wake,
         flush_ms=flush_ms,
         active_jobs_max=active_jobs_max,
+        reserve=None if store.data is None else _reserve_of(store.data),
     )
     return writer
 
 
-def ticker_of(writer: Writer, view: ReadModel, clock: Callable[[], int] = clock_ms) -> Ticker:
+def _reserve_of(data: Path) -> Reserve:
+    from jobsight.logs.reserve import FolderReserve
+
+    return FolderReserve(data)
+
+
+def ticker_of(writer: Writer, clock: Callable[[], int] = clock_ms) -> Ticker:
     """The ticker of a writer's state: told what each flush is about to store, and handing in what has passed."""
-    ticker = Ticker(writer.state, submit_of(writer), clock, view.note_alive, writer.note_late, steady_ms)
+    ticker = Ticker(writer.state, submit_of(writer), clock, writer.note_alive, writer.note_late, steady_ms)
     writer.on_flush = ticker.register
     return ticker
 
 
 def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say, further: Sequence[Duty] = ()) -> Duties:
     """What the owner of a writer has to do from time to time. What is kept in memory alone is bounded by its bytes."""
-    duties: list[Duty] = [ticker_of(writer, store.view), *further]
+    duties: list[Duty] = [ticker_of(writer), *further]
     if store.data is not None:
         from jobsight.engine.trimming import trimming_of
 

@@ -57,8 +57,6 @@ class SelfWatch:
         room: Of the disk; None where that cannot be known now.
         refused: Reports that were refused since the start although they were as they should be.
         why_not_ready: In words, why no report can be stored now; None while that works.
-        make_room: Called when a finding could not be stored: frees what was kept aside for that. `keep_room`: called when
-            there is room again.
     """
 
     def __init__(
@@ -70,8 +68,6 @@ class SelfWatch:
         room: Callable[[], Room | None],
         refused: Callable[[], int],
         why_not_ready: Callable[[], str | None],
-        make_room: Callable[[], None] = lambda: None,
-        keep_room: Callable[[], None] = lambda: None,
     ) -> None:
         self._state: Final = state
         self._submit: Final = submit_events
@@ -79,9 +75,6 @@ class SelfWatch:
         self._room: Final = room
         self._refused: Final = refused
         self._why_not_ready: Final = why_not_ready
-        self._make_room: Final = make_room
-        self._keep_room: Final = keep_room
-        self._has_made_room = False
         self._looked_ms: int | None = None
         self._is_waiting = False
         self._seen = refused()
@@ -109,20 +102,15 @@ class SelfWatch:
             self._submit(found, self._heard)
 
     def _heard(self, is_stored: bool) -> None:
-        """Stored; or not, then there is no room, and it is found again with the next look."""
+        """Stored; or not, then it is found again with the next look."""
         self._is_waiting = False
         if not is_stored:
             self._told_ms = 0
-            self._has_made_room = True
-            self._make_room()
 
     def _disk(self) -> list[InternalEvent]:
         room = self._room()
         if room is None:
             return []
-        if self._has_made_room and not is_low(room, factor=DISK_WELL_FACTOR):
-            self._has_made_room = False
-            self._keep_room()
         if is_open(self._state, DISK_LOW):
             return [] if is_low(room, factor=DISK_WELL_FACTOR) else [MonitorTrouble(rule=DISK_LOW, is_over=True)]
         if not is_low(room):

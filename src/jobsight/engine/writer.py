@@ -22,6 +22,7 @@ from jobsight.core.events import AlertAcknowledged, AnyReport, Batch, Event, Int
 from jobsight.core.outbox import Delivery
 from jobsight.core.state import Changes, State
 from jobsight.engine.admission import ACTIVE_JOBS_MAX, NO_CLAIM, Admission, Claim
+from jobsight.engine.last_room import LastRoom, Reserve
 from jobsight.engine.ports import ReadModel
 from jobsight.engine.recovery import encode_internal, fetch_jobs, jobs_named
 from jobsight.errors import StorageError, StorageFullError
@@ -41,7 +42,7 @@ FLUSH_MS: Final = 200
 """Age of the oldest unflushed event at which the view is brought up to date."""
 
 LAG_EVENTS_MAX: Final = 20_000
-"""While the view cannot be written, reports are refused before it lags by more events than this."""
+"""While the view cannot be written, nothing more is stored before it lags by more events than this; reports stop before."""
 
 FLUSH_RETRY_MS: Final = 1_000
 """How long a flush that found no room waits before it is tried again."""
@@ -109,6 +110,7 @@ class Writer:
         on_flush: An attribute; told of the changes that a flush is about to store, however that ends.
         flush_ms: Age of the oldest unflushed event at which the view is brought up to date.
         active_jobs_max: See `admission`.
+        reserve: What is kept aside on the disk; see `last_room`.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Writer:
         active_jobs_max: int = ACTIVE_JOBS_MAX,
         steady_ms: Callable[[], int] | None = None,
         has_thread: bool = True,
+        reserve: Reserve | None = None,
     ) -> None:
         self.state: Final = state
         self.in_flight = 0
@@ -136,6 +139,7 @@ class Writer:
         self._steady_ms: Final = steady_ms or clock_ms
         self._answer: Final = answer
         self._wake: Final = wake
+        self._room: Final = LastRoom(log, reserve, self._steady_ms)
         self.on_alerts = on_alerts
         self.on_deliveries = on_deliveries
         self.on_flush: Callable[[Changes], None] = lambda _: None
@@ -145,7 +149,6 @@ class Writer:
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._stored: deque[_Group] = deque()
         self._refuses: Refusal | None = None
-        self._full: Refusal | None = None
         self._unflushed_since_ms: int | None = None
         self._next_one: _Submission | None = None
         self._thread: threading.Thread | None = None
@@ -194,10 +197,17 @@ class Writer:
     def note_late(self, late_ms: int) -> None:
         """Told how late a deadline was seen to have passed; for those who keep count."""
 
+    def note_alive(self, at_ms: int) -> None:
+        """Remember in the view that the monitor has watched up to a moment (ms UTC). Raises as `flush` of a view."""
+        self._room.write(lambda: self._view.note_alive(at_ms))
+
     def why_not_ready(self) -> str | None:
         """In words, why no report can be stored now; None while that works."""
-        refuses = _UNKNOWN if self.broken is not None else self._refuses or self._full
-        return None if refuses is None else refuses.text
+        if self.broken is not None:
+            return _UNKNOWN.text
+        if self._refuses is not None:
+            return self._refuses.text
+        return _FULL.text if self._room.is_short else None
 
     def flush_due_ms(self) -> int | None:
         """In how many milliseconds the view wants to be brought up to date; None while it is."""
@@ -209,7 +219,7 @@ class Writer:
         """Bring the view up to date. Where that fails, reports are refused before the view lags too far, until it works."""
         self.on_flush(self.state.changes)
         try:
-            self._view.flush(self.state, self._head.checksum)
+            self._room.write(lambda: self._view.flush(self.state, self._head.checksum))
         except (StorageFullError, StorageError):
             self._refuses = _LAGS if self.state.changes.events >= FLUSH_EVENTS else None
             self._unflushed_since_ms = self._steady_ms() + FLUSH_RETRY_MS - self._flush_ms
@@ -266,14 +276,15 @@ class Writer:
         entries = _entries_of(submissions, group.accept_ms)
         if not entries:
             return group
-        if self.broken is not None or self._refuses is not None:
+        is_own = submissions[0].events is not None
+        takes_own = is_own and self.state.changes.events < LAG_EVENTS_MAX
+        if self.broken is not None or (self._refuses is not None and not takes_own):
             group.failure = _UNKNOWN if self.broken is not None else self._refuses
             return group
         try:
-            group.heads = self._log.append(entries)
-            self._full = None
+            group.heads = self._room.append(entries, is_own=is_own)
         except StorageFullError:
-            group.failure = self._full = _FULL
+            group.failure = _FULL
         except StorageError as error:
             self.broken = error
             group.failure = _UNKNOWN

@@ -6,7 +6,7 @@ The data folder.
     log.db          the log, the only truth
     view.db         derived from the log
     secrets/        what must not stand in the log
-    reserve         8 MiB, freed when the disk is full
+    reserve         8 MiB, given to the monitor's own events when the disk is full
     damaged-<ms>/   what --accept-loss has kept aside
     replaced-<ms>/  what --init-new has moved aside
 """
@@ -22,7 +22,7 @@ from jobsight.logs.files import PRIVATE_FOLDER, database_files, move_files, sync
 from jobsight.logs.lock import FolderLock
 from jobsight.logs.marker import MARKER, Marker, read_marker, write_marker
 from jobsight.logs.repair import accept_loss as repair
-from jobsight.logs.reserve import free_reserve, make_reserve
+from jobsight.logs.reserve import make_reserve
 from jobsight.logs.sqlite import SqliteLog
 from jobsight.logs.sqlite_reader import SqliteReader
 from jobsight.logs.system_errors import system_in_our_words
@@ -73,14 +73,6 @@ class Folder:
             expected_log_id=self.marker.log_id,
             verify_after_seq=verify_after_seq,
         )
-
-    def free_reserve(self) -> None:
-        """Give the reserve's room back, when the disk is full; a second call does nothing."""
-        free_reserve(self.path)
-
-    def make_reserve(self) -> None:
-        """Keep the reserve aside again; StorageFullError while there is no room for it."""
-        make_reserve(self.path)
 
     def close(self) -> None:
         """Unlock the folder, after everything in it was closed; a second call does nothing."""
