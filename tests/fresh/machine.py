@@ -30,6 +30,9 @@ INSIDE = "JOBSIGHT_INSIDE_A_FRESH_MACHINE"
 SECONDS_MAX = 600
 OURS = ("JOBSIGHT_", "PYTHON", "PYTEST_", "VIRTUAL_ENV", "COVERAGE", "MAKE", "MFLAGS", "UV_PYTHON")
 
+UNREACHABLE = "error sending request for url"
+"""What uv says where there is no network. What an index does not have is another error, and fails the test."""
+
 needs_a_whole_machine = pytest.mark.skipif(INSIDE in os.environ, reason="this is the fresh machine")
 
 
@@ -110,6 +113,25 @@ def run(
         pytest.skip(f"{or_skip}: {done.stderr.strip().splitlines()[-1]}")
     assert expected == done.returncode, f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done
+
+
+def installed(folder: Path, python: Python, *packages: str, has_node: bool = True) -> Path:
+    """The `bin` of a new environment in which packages (and options of pip) were installed, with everything that they need."""
+    env = surroundings(folder, has_node=has_node) | _index_of_pip()
+    uv = (sys.executable, "-m", "uv")
+    run(*uv, "venv", "--quiet", "--python", python.path, "new", cwd=folder, env=env)
+    install = (*uv, "pip", "install", "--quiet", "--python", "new/bin/python", *packages)
+    run(*install, cwd=folder, env=env, or_skip=UNREACHABLE)
+    return folder / "new" / "bin"
+
+
+@cache
+def _index_of_pip() -> dict[str, str]:
+    """Where pip is told to fetch packages from, uv does too."""
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
+    )
+    return {} if told.returncode else {"UV_DEFAULT_INDEX": told.stdout.strip()}
 
 
 @contextmanager

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from fresh.machine import ROOT, Python, monitor, needs_a_whole_machine, pythons, run, samples, surroundings
+from fresh.machine import ROOT, Python, installed, monitor, needs_a_whole_machine, pythons, run, samples, surroundings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), needs_a_whole_machine]
-
-UNREACHABLE = "error sending request for url"
-"""What uv says where there is no network. What an index does not have is another error, and fails the test."""
 
 EVERY_MODULE = """
 import importlib, pkgutil, jobsight
@@ -40,25 +35,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     run(*words, cwd=folder, env=surroundings(folder))
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return Packages(wheel, sdist)
-
-
-def installed(folder: Path, package: Path, python: Python, *words: str, has_node: bool = True) -> Path:
-    """The `bin` of a new environment in which a package was installed with everything that it needs."""
-    env = surroundings(folder, has_node=has_node) | index_of_pip()
-    uv = (sys.executable, "-m", "uv")
-    run(*uv, "venv", "--quiet", "--python", python.path, "new", cwd=folder, env=env)
-    install = (*uv, "pip", "install", "--quiet", "--python", "new/bin/python", *words, str(package))
-    run(*install, cwd=folder, env=env, or_skip=UNREACHABLE)
-    return folder / "new" / "bin"
-
-
-@cache
-def index_of_pip() -> dict[str, str]:
-    """Where pip is told to fetch packages from, uv does too."""
-    told = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
-    )
-    return {} if told.returncode else {"UV_DEFAULT_INDEX": told.stdout.strip()}
 
 
 def assert_it_works(bin_folder: Path, folder: Path) -> None:
