@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.alerts_measures import ALERT_MEASURES
+from bench.browser import browser, stay_open
 from bench.growth import growth
 from bench.http_measures import HTTP_MEASURES
 from bench.pages import pages
@@ -125,6 +126,8 @@ MEASURES: dict[str, Callable[..., Figures]] = {
     "growth": growth,
     "peers": peers,
     "pages": pages,
+    "browser": browser,
+    "stay_open": stay_open,
     **HTTP_MEASURES,
     **ALERT_MEASURES,
 }

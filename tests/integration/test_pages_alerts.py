@@ -78,6 +78,12 @@ def subjects(page: httpx.Response) -> list[str]:
     return [unescape(one) for one in re.findall(r'<a (?:class="subject" )?data-open[^>]*>([^<]*)</a>', page.text)]
 
 
+def heading(page: httpx.Response) -> str:
+    """What a page is called."""
+    found = re.search(r"<h1>([^<]*)</h1>", page.text)
+    return "" if found is None else unescape(found[1])
+
+
 def address(browser: httpx.Client, subject: str) -> str:
     """The page of the alert about something."""
 
@@ -175,6 +181,19 @@ def test_an_alert_that_is_over_goes_into_the_history(browser: httpx.Client, name
     assert 409 == browser.post(path + "/acknowledge").status_code
 
 
+def test_the_history_is_filtered_as_the_other_shelves_are(running: Service, browser: httpx.Client, name: str) -> None:
+    """By patterns over the task, and by the owner; what does not match is not shown."""
+    for task, owner in ((f"{name}.clean", f"@{name}-ops"), (f"{name}.invoice", f"@{name}-pay")):
+        browser.put(f"/api/v1/checks/{task}", json={"owner": owner}).raise_for_status()
+        browser.post(EVENTS, content=failure(f"{task}-2", task).encode(), headers=NDJSON).raise_for_status()
+        browser.post(address(browser, task) + "/resolve").raise_for_status()
+
+    assert [f"{name}.clean", f"{name}.invoice"] == on(browser, name, "history")
+    assert [f"{name}.invoice"] == subjects(browser.get(f"/alerts?show=history&owner=@{name}-p*"))
+    assert [f"{name}.clean"] == subjects(browser.get(f"/alerts?show=history&task={name}.c*&rule=job_failed"))
+    assert [] == subjects(browser.get(f"/alerts?show=history&task={name}.c*&owner=@{name}-pay"))
+
+
 def test_a_bulk_action_shows_its_count_and_keeps_the_filter(browser: httpx.Client, name: str) -> None:
     """All that match a filter: first how many, then the form, then the same filter again."""
     address(browser, f"{name}.load")
@@ -237,8 +256,8 @@ def test_nothing_changes_by_looking_or_from_elsewhere(browser: httpx.Client, nam
     looked = browser.get(path + "/acknowledge")
     forged = browser.post(path + "/acknowledge", headers={"origin": "https://evil.example"})
 
-    assert 405 == looked.status_code
-    assert 403 == forged.status_code
+    assert (405, "That does not work this way") == (looked.status_code, heading(looked))
+    assert (403, "You may not do that") == (forged.status_code, heading(forged))
     assert 3 == len(on(browser, name))
 
 

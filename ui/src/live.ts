@@ -105,6 +105,8 @@ export function startLive(): void {
     document.addEventListener("visibilitychange", () => {
         if (!document.hidden && !isPaused) void refresh();
     });
+    // Every refresh would be kept as a timing that nobody reads.
+    performance.setResourceTimingBufferSize(0);
     listen(onFrame, showState);
     setInterval(showState, 1_000);
     showState();

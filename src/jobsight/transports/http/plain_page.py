@@ -28,6 +28,21 @@ PAGE: Final = """<!doctype html>
 """
 
 
+TITLES: Final = {
+    400: "That cannot be read",
+    401: "Please sign in",
+    403: "You may not do that",
+    404: "There is no such page",
+    405: "That does not work this way",
+    409: "That is no longer so",
+    413: "That is too much",
+    429: "Too many at once",
+    500: "That went wrong",
+    503: "Not just now",
+}
+"""Status -> what a refusal is headed with."""
+
+
 def plain_page(title: str, content: str, status: int = 200) -> HTMLResponse:
     """A page of a title (text) and a content (HTML that was put together with `escape`)."""
     path = stylesheet_path()
@@ -37,5 +52,7 @@ def plain_page(title: str, content: str, status: int = 200) -> HTMLResponse:
 
 
 def refusal_page(status: int, text: str) -> HTMLResponse:
-    """Why something was refused, for a person."""
-    return plain_page(f"{status}", f'<p>{escape(text)}</p>\n<p><a href="/">Jobsight</a></p>', status)
+    """Why something was refused, for a person, and the way on."""
+    title = TITLES.get(status, "That did not work")
+    content = f'<p>{escape(text)}</p>\n<p><a class="on" href="/">Back to the overview</a></p>'
+    return plain_page(title, f'{content}\n<p class="quiet">HTTP {status}</p>', status)

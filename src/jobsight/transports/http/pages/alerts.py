@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -23,10 +24,13 @@ from jobsight.transports.http.pages.alert_filter import (
 from jobsight.transports.http.pages.attention import KINDS, AttentionRow, attention_row
 from jobsight.transports.http.pages.attention import NAMES as RULE_WORDS
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
-from jobsight.view.answers import AlertAnswer
+from jobsight.view.answers import AlertDetail, AlertFilter
 
 PATH: Final = "/alerts"
 ROWS: Final = 50
+SEARCH_S_MAX: Final = 0.02
+"""For so long a page looks for alerts that are over and match."""
+
 SHELVES: Final = (FIRING, ACKNOWLEDGED, SILENCED, PENDING, "history")
 
 Show = Literal["firing", "acknowledged", "silenced", "pending", "history"]
@@ -52,7 +56,7 @@ class Tab(Struct, frozen=True, kw_only=True):
 class PastRow(Struct, frozen=True, kw_only=True):
     """An alert that is over."""
 
-    alert: AlertAnswer
+    alert: AlertDetail
     kind: str
     what: str
     lasted_ms: int
@@ -95,20 +99,17 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], AlertsView]:
     is_over = query.show == "history"
 
     def finish(source: Source) -> AlertsView:
-        page = None
-        if is_over:
-            page = source.view.alerts(RESOLVED, query.task or None, limit=ROWS, cursor=query.cursor)
-        past = [] if page is None else [_past(one) for one in page.alerts if _is_past_wanted(one, query)]
+        past, cursor = _over(source, query) if is_over else ([], None)
         next_url = None
-        if page is not None and page.cursor:
-            next_url = PATH + query.query(show="history", cursor=page.cursor)
+        if cursor:
+            next_url = PATH + query.query(show="history", cursor=cursor)
         elif len(ahead) > ROWS:
             next_url = PATH + query.query(show=query.show, after=place_of(last[0]))
         return AlertsView(
             show=query.show,
             tabs=[_tab(show, counts, query) for show in SHELVES if show != PENDING or counts[PENDING]],
             rows=rows,
-            past=past,
+            past=[_past(one) for one in past],
             count=None if is_over else len(here),
             filters={name: getattr(query, name) for name in NAMES},
             is_narrowed=query.is_narrowed,
@@ -127,7 +128,20 @@ def _tab(show: str, counts: dict[str, int], query: AlertsQuery) -> Tab:
     return Tab(show=show, count=counts.get(show), url=PATH + query.query(show=show), is_on=show == query.show)
 
 
-def _past(alert: AlertAnswer) -> PastRow:
+def _over(source: Source, query: AlertsQuery) -> tuple[list[AlertDetail], str | None]:
+    """Alerts that are over and match, about a page of them; and where the search goes on, None at its end."""
+    end, cursor = perf_counter() + SEARCH_S_MAX, query.cursor
+    exact = query.task if query.task and not set(query.task) & set("*?") else None
+    found: list[AlertDetail] = []
+    while True:
+        page = source.view.list_alerts(AlertFilter(state=RESOLVED, task=exact), limit=ROWS, cursor=cursor)
+        found += [one for one in page.alerts if _is_past_wanted(one, query)]
+        cursor = page.cursor
+        if cursor is None or len(found) >= ROWS or perf_counter() >= end:
+            return found, cursor
+
+
+def _past(alert: AlertDetail) -> PastRow:
     return PastRow(
         alert=alert,
         kind=KINDS.get(alert.rule, "warning"),
@@ -136,10 +150,9 @@ def _past(alert: AlertAnswer) -> PastRow:
     )
 
 
-def _is_past_wanted(alert: AlertAnswer, query: AlertsQuery) -> bool:
-    """The view finds the task; what else was asked for is compared on the page."""
-    pairs = ((query.queue, alert.queue), (query.rule, alert.rule), (query.severity, alert.severity))
-    return all(not pattern or is_match(pattern, value or "") for pattern, value in pairs)
+def _is_past_wanted(alert: AlertDetail, query: AlertsQuery) -> bool:
+    """Whether an alert that is over matches all patterns."""
+    return all(is_match(pattern, getattr(alert, name) or "") for name in NAMES if (pattern := getattr(query, name)))
 
 
 ALERTS: Final = Page(path=PATH, template="alerts.html", section="alerts", look=look, parameters=AlertsQuery)
