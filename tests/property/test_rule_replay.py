@@ -42,7 +42,7 @@ def hold_replay_against_life(steps: list[tuple[Any, ...]]) -> None:
     for alert in watch.raised:
         if has_fired(alert):
             opened[alert.alert_id] = raised_of(alert)
-    away = [one for is_internal, batch in watch.batches if is_internal for one in away_in(batch.seq, batch.events)]
+    away = away_in((batch.seq, batch.accept_ms, batch.events) for _, batch in watch.batches)
     batches = [(batch, is_internal) for is_internal, batch in watch.batches]
     found = replay(batches, away, Rules(), Seed(), until_ms=watch.now_ms)
     assert found is not None
@@ -72,6 +72,14 @@ BLIND_IN_AN_HOUR_LIVED_TWICE = [
     ("update", "a", None, None, "queued"),
     ("jump", 90_000),
 ]
+SET_BACK_WITHOUT_A_WORD = [
+    ("step", 3_600_000),
+    ("update", "a", None, None, "queued"),
+    ("cancelled", "a", None, None, None),
+    ("jump", -3_600_000),
+    ("failed", "a", None, None, 0),
+    ("jump", 90_000),
+]
 FOUND_AND_THEN_OVER_AT_ONCE = [
     ("check", "t", 2),
     ("update", "a", "t", None, "running"),
@@ -85,6 +93,7 @@ FOUND_AND_THEN_OVER_AT_ONCE = [
 @example(TWO_SAY_FAILED)
 @example(HEARD_AS_IT_COMES_DUE)
 @example(FOUND_AND_THEN_OVER_AT_ONCE)
+@example(SET_BACK_WITHOUT_A_WORD)
 @example(BLIND_IN_AN_HOUR_LIVED_TWICE)
 @example([("silence", 500), ("failed", "a", "t", None, 0), ("restart", 1000)])
 @given(st.lists(actions, max_size=25))

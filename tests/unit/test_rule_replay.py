@@ -14,8 +14,7 @@ from jobsight.engine.replay_report import ReplayReport, away_in, compare, replay
 
 def recorded(watch: WatchedState, rules: Rules, seed: Seed | None = None) -> Replay:
     """What the batches of a monitor give under other rules."""
-    own = [batch for is_internal, batch in watch.batches if is_internal]
-    away = [one for batch in own for one in away_in(batch.seq, batch.events)]
+    away = away_in((batch.seq, batch.accept_ms, batch.events) for _, batch in watch.batches)
     batches = [(batch, is_internal) for is_internal, batch in watch.batches]
     found = replay(batches, away, rules, seed or Seed(), until_ms=watch.now_ms)
     assert found is not None
@@ -148,3 +147,19 @@ def test_the_report_says_what_is_left_out_and_counts_only_what_was_asked_for() -
     assert (DAY_MS, 2, START_MS) == (old.left_out_ms, old.pages_now, old.from_ms)
     assert (0, 1, old.events) == (late.left_out_ms, late.pages_now, late.events)
     assert msgspec.json.encode(old)
+
+
+def test_what_came_in_after_a_gap_and_before_its_notice_is_no_proof_that_somebody_watched() -> None:
+    """A report is accepted before the first look after a suspend; the hours before it stay unseen, and nobody is called."""
+    watch = WatchedState()
+    watch.route("mail")
+    watch.expect("etl", heartbeat_ms=MINUTE_MS)
+    watch.report(StatusUpdate(job_id="a", task="etl", status="running"))
+    watch.step(SECOND_MS)
+    watch.now_ms += 3 * HOUR_MS
+    watch.report(StatusUpdate(job_id="a", task="etl", status="running"))
+    watch.now_ms += 50
+    watch.ticker.tick()
+    watch.step(SECOND_MS)
+
+    assert ["self.blind"] == [one.rule for one in recorded(watch, Rules()).alerts()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, cast
 
 from msgspec import Struct
@@ -16,6 +17,9 @@ from jobsight.logs.base import BatchKind, LogReader
 from jobsight.protocol.codec import Codec
 
 PROGRESS_BATCHES: Final = 200
+BEFORE_NOTICE_MAX: Final = 10_000
+"""Batches that may lie between a time that nobody saw and the event that tells of it."""
+
 EXAMPLES_MAX: Final = 1_000
 """Pages of each kind that a report lists one by one."""
 
@@ -71,18 +75,45 @@ class ReplayReport(Struct, frozen=True, kw_only=True):
 
 
 Away = tuple[int, MonitorBlind]
-"""A time that nobody saw, or by which the clock was set, and the place in the log that tells of it."""
+"""A time that nobody saw, or that the clock left out, and the place in the log of the first batch after it."""
 
 
 def blind_times(log: LogReader) -> list[Away]:
-    """The times in which nobody watched, or by which the clock was set, as the log says; in its order."""
-    records = (record for record in log.read() if record.kind is BatchKind.INTERNAL)
-    return [away for record in records for away in away_in(record.seq, decode_internal(record))]
+    """The times in which nobody watched, or that the clock left out, as the log says; in its order."""
+    return away_in(
+        (record.seq, record.accept_ms, decode_internal(record) if record.kind is BatchKind.INTERNAL else ())
+        for record in log.read()
+    )
 
 
-def away_in(seq: int, events: Iterable[Event]) -> list[Away]:
-    """Those of which the events of one batch tell."""
-    return [(seq, event) for event in events if isinstance(event, MonitorBlind)]
+def away_in(batches: Iterable[tuple[int, int, Sequence[Event]]]) -> list[Away]:
+    """Those of which the events of some batches tell; each batch with its place, its accept time (ms UTC) and its events."""
+    found: list[Away] = []
+    before: deque[tuple[int, int]] = deque(maxlen=BEFORE_NOTICE_MAX)
+    for seq, accept_ms, events in batches:
+        before.append((seq, accept_ms))
+        found += [
+            (_first_after(before, event), event)
+            for event in events
+            if isinstance(event, MonitorBlind) and event.to_ms > event.from_ms
+        ]
+    return found
+
+
+def _first_after(before: Sequence[tuple[int, int]], blind: MonitorBlind) -> int:
+    """
+    The first batch after a time that nobody saw: that with the longest pause before it, back to when it began.
+
+    The one that tells of it comes a moment later, when the ticker looks.
+    """
+    newest_first = list(reversed(before))
+    place, longest_ms = newest_first[0][0], -1
+    for (seq, accept_ms), (_, earlier_ms) in pairwise(newest_first):
+        if accept_ms - earlier_ms > longest_ms:
+            place, longest_ms = seq, accept_ms - earlier_ms
+        if not blind.from_ms < earlier_ms <= accept_ms:
+            break
+    return place
 
 
 def batches_of(log: LogReader) -> Iterator[tuple[Batch, bool]]:
@@ -115,33 +146,18 @@ def replay(
         What came of it; None for a log without batches.
     """
     found: Replay | None = None
-    waiting, before_ms = list(away), None
+    waiting = list(away)
     for count, (batch, is_internal) in enumerate(batches):
         if found is None:
             found = Replay(rules, seed, batch.accept_ms)
-        while waiting and _is_over(waiting[0], batch, before_ms):
-            blind = waiting.pop(0)[1]
-            if blind.to_ms > blind.from_ms:
-                found.be_away(blind)
+        while waiting and waiting[0][0] <= batch.seq:
+            found.be_away(waiting.pop(0)[1])
         found.take(batch, is_internal=is_internal)
-        before_ms = batch.accept_ms
         if count % PROGRESS_BATCHES == 0:
             on_progress(batch.seq)
     if found is not None and until_ms is not None and until_ms > found.now_ms:
         found.run_until(until_ms)
     return found
-
-
-def _is_over(away: Away, batch: Batch, before_ms: int | None) -> bool:
-    """
-    Whether a time that nobody saw lies between a batch and the one before it. The event that tells of it may come later.
-
-    A clock that was set back is waited for: what comes after it lies at moments that were there before.
-    """
-    seq, blind = away
-    if batch.seq >= seq or before_ms is None or blind.to_ms <= blind.from_ms:
-        return batch.seq >= seq
-    return before_ms < blind.to_ms <= batch.accept_ms
 
 
 def compare(
