@@ -38,6 +38,10 @@ class ConfigError(JobsightError):
     exit_code = 78
 
 
+class UnsetReferenceError(ConfigError):
+    """A setting refers to a variable that is not set here: a matter of the surroundings, not of the file."""
+
+
 class DataError(JobsightError):
     """The data folder is damaged, missing, or written by a newer version; nothing was touched."""
 

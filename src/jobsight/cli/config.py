@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from jobsight.cli.commands import complain
 from jobsight.cli.desk import API, changing
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import plain, print_json
@@ -25,8 +26,11 @@ def command() -> None:
 @command.command("validate")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 def validate(file: Path | None) -> int:
-    """Check the configuration FILE (that of the service by default) and the environment; 78 when anything is wrong."""
-    load_settings(file, {})
+    """
+    Check the configuration FILE (that of the service by default) and the environment; 78 when anything is wrong. A variable
+    to which a channel refers may be missing here: it is named, and the rest of the channel is checked.
+    """
+    load_settings(file, {}, passes_over=complain)
     sys.stdout.write("all settings are good\n")
     return 0
 
@@ -38,7 +42,7 @@ def validate(file: Path | None) -> int:
 @service_options
 def show(origin: bool, config: Path | None, **flags: Any) -> int:
     """Print every setting that holds, without secrets."""
-    for line in lines_of(load_settings(config, flags), has_origin=origin):
+    for line in lines_of(load_settings(config, flags, passes_over=lambda _: None), has_origin=origin):
         sys.stdout.write(plain(line) + "\n")
     return 0
 

@@ -14,7 +14,7 @@ from jobsight.app.stores import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import number, print_json, print_table, progress
 from jobsight.engine.checkpoints import CHECKPOINT, find_checkpoint
-from jobsight.errors import JobsightError
+from jobsight.errors import JobsightError, NotFoundError
 from jobsight.logs.base import LogReader
 from jobsight.logs.verdict import words
 
@@ -111,6 +111,9 @@ def _look_at_view(data: Path) -> Iterator[Finding]:
             state = "ok" if 0 <= lag <= LAG_BATCHES_MAX else "warning"
             yield "view", state, f"{number(applied.jobs_total)} jobs, {number(lag)} batches behind the log"
             statuses = {word: count for word, count in view.by_status().items() if count}
+    except NotFoundError as error:  # the log has everything that is in it
+        yield "view", "warning", str(error)
+        return
     except JobsightError as error:
         yield "view", "bad", str(error)
         return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from jobsight.config.load import Loaded, find_file, load
+from jobsight.config.settings import Settings
+from jobsight.errors import UnsetReferenceError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -67,19 +69,34 @@ def config_option(command: Command) -> Command:
     )(command)
 
 
-def load_settings(config: Path | None, flags: dict[str, Any]) -> Loaded:
+def load_settings(
+    config: Path | None, flags: dict[str, Any], *, passes_over: Callable[[str], None] | None = None
+) -> Loaded:
     """
-    The settings that hold for a command.
+    The settings that hold for a command, its channels looked at too.
 
     Args:
         config: The file that `--config` names.
         flags: The command's other options, by their parameter names; None, and an empty list, were not given.
+        passes_over: Told of a channel that refers to a variable which is not set here; by default that is a fault.
 
     Raises:
         ConfigError: See `config.load`.
     """
     named = {_PATHS[name]: _plain(value) for name, value in flags.items() if value is not None and value != ()}
-    return load(named, os.environ, find_file(config, os.environ, _folders()))
+
+    def faults(settings: Settings) -> Iterator[str]:
+        if not (settings.channels or settings.notify):
+            return
+        from jobsight.notifiers.registry import channel_faults
+
+        for error in channel_faults(settings.channels, settings.notify, settings.smtp, os.environ):
+            if passes_over is not None and isinstance(error, UnsetReferenceError):
+                passes_over(str(error))
+            else:
+                yield str(error)
+
+    return load(named, os.environ, find_file(config, os.environ, _folders()), faults)
 
 
 def _folders() -> list[Path]:

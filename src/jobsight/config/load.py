@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -52,7 +52,12 @@ class _Given(Struct, frozen=True):
     origin: str
 
 
-def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None) -> Loaded:
+def load(
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    file: Path | None,
+    find: Callable[[Settings], Iterable[str]] = lambda _: (),
+) -> Loaded:
     """
     The settings that hold.
 
@@ -60,6 +65,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
         flags: Path of a setting -> what the command line says; only those that it names.
         environment: The process's.
         file: The configuration file; None for none.
+        find: Further faults of settings, such as those of channels; each begins with the path of its setting.
 
     Raises:
         ConfigError: Something is wrong; every fault has a line with its place and the nearest valid name.
@@ -85,10 +91,17 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
     faults += _faults_between(settings, origins)
     read, wrong = read_declared(declared, [*settings.channels, *notify_names(len(settings.notify))])
     faults += [f"{places.of(fault.path)}: {fault_text(fault)}" for fault in wrong]
+    faults += [f"{_place_of(fault, places, origins)}: {fault}" for fault in find(settings)]
     settings = msgspec.structs.replace(settings, declared=read)
     if faults:
         raise ConfigError("\n".join(faults))
     return Loaded(settings=settings, origins=origins)
+
+
+def _place_of(fault: str, places: _Places, origins: Mapping[str, str]) -> str:
+    """Where the setting was set with whose path a fault begins."""
+    path = re.split(r"[:\s\[]", fault, maxsplit=1)[0]
+    return origins["notify"] if path.startswith("channels.notify-") else places.of(path)
 
 
 def declared_tables(file: Path) -> dict[str, Any]:

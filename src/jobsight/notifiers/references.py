@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jobsight.errors import ConfigError
+from jobsight.errors import ConfigError, UnsetReferenceError
 
 FILE_BYTES_MAX: Final = 64 * 1024
 
@@ -24,7 +24,8 @@ def resolve(text: str, *, where: str, environment: Mapping[str, str]) -> str:
         environment: Where names are looked up; handed in, so that nothing is read behind one's back.
 
     Raises:
-        ConfigError: A name is not set, or a file cannot be read. Never shows a value.
+        UnsetReferenceError: A name is not set. Never shows a value.
+        ConfigError: A file cannot be read.
     """
     if text.startswith("file:"):
         return _content(text.removeprefix("file:"), where=where)
@@ -35,7 +36,9 @@ def resolve(text: str, *, where: str, environment: Mapping[str, str]) -> str:
         if not _NAME.fullmatch(found[1]):
             raise ConfigError(f"{where} refers to '${{{found[1]}}}', which is no name of a variable: write ${{NAME}}")
         if found[1] not in environment:
-            raise ConfigError(f"{where} refers to ${{{found[1]}}}, which is not set: set it where Jobsight is started")
+            raise UnsetReferenceError(
+                f"{where} refers to ${{{found[1]}}}, which is not set: set it where Jobsight is started"
+            )
         return environment[found[1]]
 
     return _REFERENCE.sub(value, text)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Final
 
 from msgspec import Struct
 
 from jobsight.core.routing import notify_names
-from jobsight.errors import ConfigError
+from jobsight.errors import ConfigError, UnsetReferenceError
 from jobsight.notifiers import alertmanager, apprise, command, ntfy, pagerduty, slack, smtp, webhook
 from jobsight.notifiers.base import Making, Notifier
 from jobsight.notifiers.references import holds_reference, resolve, resolve_all
@@ -72,16 +73,70 @@ def channels_from(
         environment: The process's variables. `host`: the name under which this monitor speaks.
 
     Raises:
-        ConfigError: As `channel_from_table`.
+        ConfigError: As `channel_from_table`, of all channels at once.
     """
+    channels: dict[str, Notifier] = {}
+    faults = _make(channels, tables, urls, mail_server, environment, host)
+    if faults:
+        raise ConfigError("\n".join(map(str, faults)))
+    return channels
+
+
+def channel_faults(
+    tables: Mapping[str, Mapping[str, Any]],
+    urls: Sequence[str],
+    mail_server: Mapping[str, Any],
+    environment: Mapping[str, str],
+) -> list[ConfigError]:
+    """
+    Everything for which `channels_from` would refuse these channels.
+
+    A channel that refers to a variable which is not set is looked at as it is written, beside that fault.
+    """
+    return _make({}, tables, urls, mail_server, environment, "localhost")
+
+
+def _make(
+    into: dict[str, Notifier],
+    tables: Mapping[str, Mapping[str, Any]],
+    urls: Sequence[str],
+    mail_server: Mapping[str, Any],
+    environment: Mapping[str, str],
+    host: str,
+) -> list[ConfigError]:
+    """Make channels as far as they can be made; what is wrong with the others."""
+    faults: list[ConfigError] = []
 
     def making(name: str) -> Making:
         return Making(name=name, environment=environment, source=f"jobsight@{host}")
 
-    channels = {name: channel_from_table(table, making(name)) for name, table in tables.items()}
+    for name, table in tables.items():
+        try:
+            into[name] = channel_from_table(table, making(name))
+        except UnsetReferenceError as unset:
+            faults.append(unset)
+            kind = KINDS[table["type"]]
+            with _noting(faults):
+                settings_from(kind.settings, _settings_in(table), where=f"channels.{name}")
+        except ConfigError as error:
+            faults.append(error)
     for name, url in zip(notify_names(len(urls)), urls, strict=True):
-        channels[name] = channel_from_url(url, making(name), mail_server=mail_server or None)
-    return channels
+        with _noting(faults):
+            into[name] = channel_from_url(url, making(name), mail_server=mail_server or None)
+    return faults
+
+
+@contextmanager
+def _noting(faults: list[ConfigError]) -> Iterator[None]:
+    """Go on behind a fault, and note it."""
+    try:
+        yield
+    except ConfigError as error:
+        faults.append(error)
+
+
+def _settings_in(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "type"}
 
 
 def channel_from_table(table: Mapping[str, Any], making: Making) -> Notifier:
@@ -98,7 +153,7 @@ def channel_from_table(table: Mapping[str, Any], making: Making) -> Notifier:
         near = get_close_matches(str(name), KINDS, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise ConfigError(f"{where}.type is {str(name)[:80]!r}; known types: {', '.join(KINDS)}{hint}")
-    rest = {key: value for key, value in table.items() if key != "type"}
+    rest = _settings_in(table)
     if making.is_guarded:
         _refuse_what_reads_this_host(str(name), kind, rest, where=where)
     else:
