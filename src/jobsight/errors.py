@@ -4,6 +4,7 @@ The one tree of exceptions.
     JobsightError
     ├── UsageError            exit 2    the command line asks for something impossible
     ├── ConfigError           exit 78   a setting cannot be used
+    │   └── UnsetReferenceError         it refers to a variable that is not set here
     ├── DataError             exit 65   the data folder is damaged, missing or newer than this program
     │   └── DamagedViewError            the view alone is damaged: it can be made anew from the log
     ├── NotFoundError         exit 66   no such job, alert or folder
