@@ -125,6 +125,18 @@ def test_tasks_stand_in_the_order_of_their_health(browser: httpx.Client) -> None
     assert {"failing"} == set(health_words(chosen))
 
 
+def test_every_health_leads_to_as_many_tasks_as_it_counts(browser: httpx.Client) -> None:
+    """The number says what the list shows, and every row there says the same."""
+
+    def is_so() -> bool:
+        page = browser.get("/tasks").text
+        counted = re.findall(r'href="/tasks\?health=(\w+)"(?:(?!</a>).)*?(\d+)\s*</', page, re.DOTALL)
+        listed = {word: health_words(browser.get(f"/tasks?health={word}").text) for word, _ in counted}
+        return len(counted) > 2 and listed == {word: [word] * int(number) for word, number in counted}
+
+    until(is_so, "counts and lists that agree, when no task changes between two looks")
+
+
 def test_a_name_narrows_the_list_and_stays_in_the_field(browser: httpx.Client) -> None:
     """The whole state of a page is in its URL."""
     page = browser.get("/tasks?name=BACKUP").text

@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, Alert
 from jobsight.core.apply import apply
 from jobsight.core.check import Severity
 from jobsight.core.events import AnyReport, Batch, JobCompleted, JobFailed
+from jobsight.core.health import Health
 from jobsight.core.tokens import TokenScope
 from jobsight.engine.instruments import Instruments
-from jobsight.engine.recent import Recent
+from jobsight.engine.recent import LATEST_ENDS, Recent
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.attention import attention_rows
-from jobsight.transports.http.pages.glances import glances
 from jobsight.transports.http.pages.site import Ground, Wanted
+from jobsight.transports.http.pages.standing import Standing
 from jobsight.transports.http.pages.tasks import ROWS, TASKS, TaskList, TasksParameters
 from jobsight.view.store import View
 
@@ -97,7 +99,7 @@ def test_the_pages_of_the_tasks_hold_each_of_them_once_the_worst_first(scene: tu
     failing = [name for number, name in enumerate(NAMES) if number % 7 == 3]
     assert sorted(failing, reverse=True) == shown[: len(failing)], "the latest failure first"
     assert sorted(NAMES) == sorted(shown)
-    assert shown == [glance.name for glance in glances(scene[0])]
+    assert shown == [name for _, _, name, _ in scene[0].standing.all(scene[0].state, scene[0].recent)]
 
 
 def test_a_filter_goes_on_from_page_to_page(scene: tuple[Ground, Source]) -> None:
@@ -113,3 +115,47 @@ def test_a_filter_goes_on_from_page_to_page(scene: tuple[Ground, Source]) -> Non
     assert first.first is None
     assert "/tasks?name=TASK-0&health=healthy" == following.first
     assert {"failing": 14, "healthy": 86} == {facet.word: facet.count for facet in first.facets}
+
+
+def ended(ground: Ground, view: View, *ends: AnyReport) -> None:
+    """Some more jobs end."""
+    state = ground.state
+    for event in ends:
+        apply(state, Batch(seq=state.applied_seq + 1, accept_ms=AT_MS, sources=["w"], events=[event]))
+    ground.recent.note(state.changes)
+    view.flush(state, b"c")
+
+
+def test_a_task_with_a_failure_among_its_latest_ends_is_shaky_wherever_it_is_counted() -> None:
+    """In its row, in the count of its health and in the list of that, also after a restart; until thirty ends went well."""
+    view = View.open(None)
+    ground = Ground(state=view.load_state(), recent=Recent(), instruments=Instruments(), clock_ms=lambda: AT_MS)
+    source = Source(view=view.reader(), log=None, log_bytes=lambda: 0, close=view.close)  # type: ignore[arg-type]
+    good = [JobCompleted(job_id=f"good-{n}", task="export", duration_ms=5) for n in range(30)]
+    ended(ground, view, JobFailed(job_id="bad", task="export", error="boom", retries=0), good[0])
+    again = Recent()
+    again.restore("export", AT_MS, "completed", AT_MS)
+    again.restore_spoilt("export", [job.status for job in source.view.latest("export", LATEST_ENDS)])
+
+    for recent in (ground.recent, again):
+        page = page_of((replace(ground, recent=recent, standing=Standing()), source), health="shaky")
+        assert [("export", Health.SHAKY)] == [(row.glance.name, row.health) for row in page.rows]
+        assert [("shaky", 1)] == [(facet.word, facet.count) for facet in page.facets]
+    ended(ground, view, *good[1:])
+    assert Health.HEALTHY == page_of((replace(ground, standing=Standing()), source)).rows[0].health
+    view.close()
+
+
+def test_jobs_without_a_task_stand_under_their_queue() -> None:
+    """Healthy once one has completed; an open alert makes the queue failing."""
+    view = View.open(None)
+    ground = Ground(state=view.load_state(), recent=Recent(), instruments=Instruments(), clock_ms=lambda: AT_MS)
+    source = Source(view=view.reader(), log=None, log_bytes=lambda: 0, close=view.close)  # type: ignore[arg-type]
+    ended(ground, view, JobCompleted(job_id="a", queue="adhoc", duration_ms=5))
+    fine = page_of((replace(ground, standing=Standing()), source))
+    ended(ground, view, JobFailed(job_id="b", queue="adhoc", error="boom", retries=0))
+    ill = page_of((replace(ground, standing=Standing()), source))
+
+    assert [("queue adhoc", Health.HEALTHY)] == [(row.glance.name, row.health) for row in fine.rows]
+    assert [("queue adhoc", Health.FAILING)] == [(row.glance.name, row.health) for row in ill.rows]
+    view.close()

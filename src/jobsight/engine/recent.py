@@ -7,12 +7,14 @@ Filled by every flush of the view, so that neither a frame of the live stream no
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct, field
 
+from jobsight.core.health import Health
 from jobsight.core.histogram import Histogram, middle_us
-from jobsight.core.job import COMPLETED
+from jobsight.core.job import COMPLETED, FAILED, LOST
 from jobsight.core.limits import OTHER, PAIRS_MAX
 from jobsight.core.rollup import Rollup, merge_rollup
 from jobsight.core.state import Changes
@@ -27,6 +29,12 @@ DURATION_BOUNDS_S: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.
 """Upper bounds of the classic histograms, in seconds; above the last one there is one more bucket."""
 
 
+LATEST_ENDS: Final = 30
+"""Ends of a task by which its health is judged."""
+
+_ALL_LATEST: Final = (1 << LATEST_ENDS) - 1
+
+
 class TaskFigures(Struct, kw_only=True, gc=False):
     """
     What is known of a task's ends.
@@ -35,6 +43,7 @@ class TaskFigures(Struct, kw_only=True, gc=False):
         last_end_ms, last_status: Its latest end and the status there; None before the first.
         last_success_ms: Its latest completion.
         heard_ms: When something of it last ended, or was restored; decides when its series expire.
+        spoilt: A bit for each of its `LATEST_ENDS` last ends, the latest the lowest: 1 where it failed or was lost.
         ends: Status -> ends since this process started; the same for durations, by `DURATION_BOUNDS_S`.
     """
 
@@ -42,9 +51,27 @@ class TaskFigures(Struct, kw_only=True, gc=False):
     last_status: str | None = None
     last_success_ms: int | None = None
     heard_ms: int = 0
+    spoilt: int = 0
     ends: dict[str, int] = field(default_factory=dict)
     duration_counts: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS_S) + 1))
     duration_sum_us: int = 0
+
+    @property
+    def health(self) -> Health:
+        """How the task is, as far as its ends tell: the same as `health_of` of them."""
+        if self.last_status in (FAILED, LOST):
+            return Health.FAILING
+        if self.spoilt:
+            return Health.SHAKY
+        return Health.IDLE if self.last_success_ms is None else Health.HEALTHY
+
+    def add_ends(self, ends: dict[str, int]) -> None:
+        """Some more of its jobs have ended; in which order is not known."""
+        for status, count in ends.items():
+            self.ends[status] = self.ends.get(status, 0) + count
+        bad = min(LATEST_ENDS, ends.get(FAILED, 0) + ends.get(LOST, 0))
+        good = min(LATEST_ENDS, sum(ends.values()) - bad)
+        self.spoilt = ((self.spoilt << bad | (1 << bad) - 1) << good) & _ALL_LATEST
 
 
 class Recent:
@@ -68,8 +95,7 @@ class Recent:
         for (start_ms, task), addition in changes.rollups.items():
             self._note_bucket(start_ms, addition)
             figures = self.figures(task)
-            for status, count in addition.ends.items():
-                figures.ends[status] = figures.ends.get(status, 0) + count
+            figures.add_ends(addition.ends)
             figures.duration_sum_us += addition.duration_sum_us
             self._count(figures.duration_counts, addition.durations)
         for job in changes.jobs:
@@ -100,6 +126,13 @@ class Recent:
             figures.heard_ms = last_end_ms
         if figures.last_success_ms is None:
             figures.last_success_ms = last_success_ms
+
+    def restore_spoilt(self, task: str, statuses: Sequence[str]) -> None:
+        """Take over from the view how a task's latest jobs ended before the start, the newest first."""
+        figures = self.figures(task)
+        since = min(LATEST_ENDS, sum(figures.ends.values()))
+        before = sum(1 << place for place, status in enumerate(statuses) if status in (FAILED, LOST))
+        figures.spoilt = (figures.spoilt | before << since) & _ALL_LATEST
 
     def _note_bucket(self, start_ms: int, addition: Rollup) -> None:
         bucket = self.buckets.get(start_ms)

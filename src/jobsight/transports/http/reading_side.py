@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from jobsight.engine.instruments import ObservedWriter
+from jobsight.engine.recent import LATEST_ENDS
 from jobsight.transports.http.alert_stream import AlertStream
 from jobsight.transports.http.api import Api
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.channel_api import Telling
+from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
 from jobsight.transports.http.live import Live
 from jobsight.transports.http.metrics import Metrics
@@ -19,6 +22,7 @@ from jobsight.transports.http.pages.site import Ground
 from jobsight.transports.http.receipts import receipt_endpoints
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.tail import Tail
+from jobsight.view.latest import LatestJob
 
 
 class ReadingSide:
@@ -45,6 +49,7 @@ class ReadingSide:
         *,
         metrics_ms: int,
     ) -> None:
+        self._catching_up: asyncio.Future[None] | None = None
         self._writer = writer
         self._clock_ms = clock_ms
         self.asking = Asking(open_source)
@@ -79,9 +84,23 @@ class ReadingSide:
             found = await self.asking.ask(partial(_last_ends, tasks[start : start + TASKS_AT_ONCE], since_ms))
             for task, last in found.items():
                 self._writer.recent.restore(task, *last)
+        self._catching_up = asyncio.ensure_future(self._restore_health([task for task in tasks if task is not None]))
+
+    async def _restore_health(self, tasks: Sequence[str]) -> None:
+        """How the latest jobs of tasks have ended; no start waits for it."""
+        for start in range(0, len(tasks), TASKS_AT_ONCE):
+            some = tasks[start : start + TASKS_AT_ONCE]
+            try:
+                found = await self.asking.ask(partial(_latest_jobs, some))
+            except HttpRefusal:
+                return  # What ends from now on tells as well.
+            for task, jobs in found.items():
+                self._writer.recent.restore_spoilt(task, [job.status for job in jobs if job.ended_ms is not None])
 
     def stop(self) -> None:
         """End what goes on until somebody ends it."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
         self._live.stop()
         self._tail.stop()
         self._alerts.stop()
@@ -93,3 +112,7 @@ class ReadingSide:
 
 def _last_ends(tasks: Sequence[str | None], since_ms: int, source: Source) -> dict[str | None, LastEnd]:
     return restore_last_ends(source.view, tasks, since_ms)
+
+
+def _latest_jobs(tasks: Sequence[str], source: Source) -> dict[str, list[LatestJob]]:
+    return source.view.latest_of(tasks, LATEST_ENDS)

@@ -7,18 +7,20 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from jobsight.core.health import Health
 from jobsight.core.job import COMPLETED, FAILED, LOST, QUEUED, RETRYING, RUNNING
 from jobsight.core.rollup import Rollup
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.attention import ROWS_MAX, AttentionRow, attention_rows
 from jobsight.transports.http.pages.chart import Column, Range, columns_of
-from jobsight.transports.http.pages.glances import glances, healthy_count
+from jobsight.transports.http.pages.glances import glances
 from jobsight.transports.http.pages.happenings import Happening, happenings
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.task_rows import TaskRow, task_rows
 
 DAY_MS: Final = 86_400_000
 TASKS_SHOWN: Final = 15
+_TROUBLED: Final = (Health.FAILING, Health.LATE)
 
 
 class OverviewParameters(Struct, frozen=True, kw_only=True):
@@ -78,9 +80,11 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
     state, query = ground.state, wanted.query
     counts = dict(state.counters.statuses)
     is_new = state.jobs_total == 0 and not state.checks
-    found = glances(ground)
+    placed = ground.standing.all(state, ground.recent)
+    total = len(placed)
+    worst = glances(ground, [one[3] for one in placed[:TASKS_SHOWN]])
     attention = attention_rows(state.open_by_id.values(), ROWS_MAX)
-    attention_total, healthy = len(state.open_by_id), healthy_count(found)
+    attention_total, healthy = len(state.open_by_id), total - sum(one[0] in _TROUBLED for one in placed)
 
     def finish(source: Source) -> Overview:
         at_ms = wanted.at_ms
@@ -90,10 +94,10 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
             attention=attention,
             attention_total=attention_total,
             healthy=healthy,
-            tasks_total=len(found),
+            tasks_total=total,
             now=_now(source, counts, at_ms),
             happenings=happenings(source.view),
-            tasks=task_rows(source.view, ground.paces, found[:TASKS_SHOWN], at_ms),
+            tasks=task_rows(source.view, ground.paces, worst, at_ms),
             range=query.range,
             table=columns,
             width_s=0 if not columns else (columns[1].at_ms - columns[0].at_ms) // 1000,

@@ -32,6 +32,7 @@ from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.paces import Paces
 from jobsight.transports.http.pages.rendering import Rendering
 from jobsight.transports.http.pages.said import TOLD, Told, sentence
+from jobsight.transports.http.pages.standing import Standing
 from jobsight.transports.http.routes import Endpoint, caller_of
 
 FRESH_S: Final = 1.0
@@ -56,6 +57,7 @@ class Ground(Struct, frozen=True, kw_only=True):
         clock_ms: Wall time, ms since the epoch, UTC.
         telling: Who delivers, and what is known of the channels.
         paces: How long the jobs of tasks took; asked in reading threads.
+        standing: The places of all tasks.
     """
 
     state: State
@@ -64,6 +66,7 @@ class Ground(Struct, frozen=True, kw_only=True):
     clock_ms: Callable[[], int]
     telling: Telling = Telling()
     paces: Paces = field(default_factory=Paces)
+    standing: Standing = field(default_factory=Standing)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from jobsight.core.alert import error_kind
 from jobsight.core.check import Check
-from jobsight.core.health import Health, health_of
+from jobsight.core.health import Health
 from jobsight.core.job import FAILED
 from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http.asking import Source, Viewing
@@ -111,7 +111,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskView]:
         expected = glance.expected
         return TaskView(
             glance=glance,
-            health=health_of(glance.rules, [job.status for job in jobs[:30]]),
+            health=glance.health,
             pace=ground.paces.of(view, name, at_ms),
             schedule=None
             if expected is None or expected.schedule is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from jobsight.core.health import Health, health_of
+from jobsight.core.health import Health
 from jobsight.core.schedule import next_slot_ms
 from jobsight.transports.http.asking import Viewing
 from jobsight.transports.http.pages.glances import Glance
@@ -27,19 +27,18 @@ class TaskRow(Struct, frozen=True, kw_only=True):
 
 
 def task_rows(view: Viewing, paces: Paces, found: Sequence[Glance], at_ms: int) -> list[TaskRow]:
-    """The rows of some tasks, in the order of their health as their latest jobs tell it."""
+    """The rows of some tasks, in their order."""
     without = view.latest_without_task(STRIP_JOBS) if any(glance.task is None for glance in found) else {}
     named = view.latest_of([glance.task for glance in found if glance.task is not None], STRIP_JOBS)
     latest = [without.get(glance.queue, []) if glance.task is None else named[glance.task] for glance in found]
-    rows = [_row(view, paces, glance, jobs, at_ms) for glance, jobs in zip(found, latest, strict=True)]
-    return sorted(rows, key=lambda row: row.health)
+    return [_row(view, paces, glance, jobs, at_ms) for glance, jobs in zip(found, latest, strict=True)]
 
 
 def _row(view: Viewing, paces: Paces, glance: Glance, jobs: list[LatestJob], at_ms: int) -> TaskRow:
     ends = [job.ended_ms for job in jobs if job.ended_ms is not None]
     return TaskRow(
         glance=glance,
-        health=health_of(glance.rules, [job.status for job in jobs]),
+        health=glance.health,
         strip=strip_of(jobs),
         pace=NO_PACE if glance.task is None else paces.of(view, glance.task, at_ms),
         last_end_ms=glance.last_end_ms or max(ends, default=None),

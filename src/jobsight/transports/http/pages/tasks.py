@@ -15,8 +15,9 @@ from jobsight.core.health import Health
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.exchange import HttpRefusal
-from jobsight.transports.http.pages.glances import Glance, Place, glances, place_of
+from jobsight.transports.http.pages.glances import glances
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
+from jobsight.transports.http.pages.standing import Place, Placed
 from jobsight.transports.http.pages.task_rows import TaskRow, task_rows
 from jobsight.transports.http.pages.words import query_of
 
@@ -67,44 +68,53 @@ class TaskList(Struct, frozen=True, kw_only=True):
 def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskList]:
     """Choose and order by what the state knows; the view adds the latest jobs of the page's tasks."""
     query: TasksParameters = wanted.query
-    found = glances(ground)
-    named = [glance for glance in found if _is_named(glance, query)]
-    chosen = [glance for glance in named if query.health in (None, glance.health.word)]
+    found = ground.standing.all(ground.state, ground.recent)
+    named = _named(ground, found, query)
+    chosen = [one for one in named if query.health == Health(one[0]).word] if query.health else named
     after = None if query.cursor is None else _place(query.cursor)
-    rest = [glance for glance in chosen if after is None or place_of(glance) > after]
-    page = rest[:ROWS]
+    rest = chosen if after is None else [one for one in chosen if one[:3] > after]
+    page = glances(ground, [one[3] for one in rest[:ROWS]])
+    last = rest[:ROWS][-1:]
+    facets = _facets(named, query)
+    total, matching, is_more = len(found), len(chosen), len(rest) > ROWS
 
     def finish(source: Source) -> TaskList:
         return TaskList(
-            total=len(found),
-            matching=len(chosen),
+            total=total,
+            matching=matching,
             rows=task_rows(source.view, ground.paces, page, wanted.at_ms),
-            facets=_facets(named, query),
+            facets=facets,
             name=query.name,
             owner=query.owner,
             health=query.health,
             first=None if after is None else _url(query),
-            next=_url(query, cursor=_cursor(page[-1])) if len(rest) > ROWS else None,
+            next=_url(query, cursor=_cursor(last[0])) if is_more else None,
         )
 
     return finish
 
 
-def _is_named(glance: Glance, query: TasksParameters) -> bool:
-    return query.name.lower() in glance.name.lower() and (not query.owner or query.owner == glance.owner)
+def _named(ground: Ground, found: list[Placed], query: TasksParameters) -> list[Placed]:
+    """Those whose name holds a text, and who belong to an owner."""
+    part = query.name.lower()
+    named = [one for one in found if part in one[2].lower()] if part else found
+    if not query.owner:
+        return named
+    looked = glances(ground, [one[3] for one in named])
+    return [one for one, glance in zip(named, looked, strict=True) if glance.owner == query.owner]
 
 
-def _facets(found: list[Glance], query: TasksParameters) -> list[Facet]:
-    counts = Counter(glance.health.word for glance in found)
+def _facets(found: list[Placed], query: TasksParameters) -> list[Facet]:
+    counts = {Health(health).word: number for health, number in Counter(one[0] for one in found).items()}
     return [
         Facet(
             word=health.word,
-            count=counts[health.word],
+            count=counts.get(health.word, 0),
             href=_url(query, health=None if query.health == health.word else health.word),
             is_chosen=query.health == health.word,
         )
         for health in Health
-        if counts[health.word] or query.health == health.word
+        if counts.get(health.word) or query.health == health.word
     ]
 
 
@@ -113,8 +123,8 @@ def _url(query: TasksParameters, **changed: str | None) -> str:
     return "/tasks" + query_of({**kept, **changed})
 
 
-def _cursor(glance: Glance) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place_of(glance))).decode().rstrip("=")
+def _cursor(one: Placed) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(one[:3])).decode().rstrip("=")
 
 
 def _place(cursor: str) -> Place:
