@@ -19,6 +19,9 @@ from jobsight.testing.disk import Disk, Operation, image
 DATABASES = ("log.db", "log.db-wal", "view.db", "view.db-wal")
 """What a power cut may harm; other files are synced before anything relies on them."""
 
+GIVEN_BYTES = 200_000
+"""What is kept aside: less than on a real disk, so that it is used up now and then."""
+
 PLAIN_FILES = ("jobsight.json", "reserve", "checkpoint.db", "checkpoint.db.new")
 
 
@@ -48,8 +51,10 @@ class Clock:
 
 
 class _Impatient(selectors.SelectSelector):
+    """Nothing comes from outside: the system need not be asked."""
+
     def select(self, timeout: float | None = None) -> Any:
-        return super().select(0)
+        return []
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
@@ -92,7 +97,7 @@ class RecordedDisk:
     What SQLite does to the disk, remembered; a kill or a power cut at any operation; a disk that is full, or fails.
 
     Attributes:
-        full: Ends of the names of files for which there is no room.
+        full: Ends of the names of files for which there is no room, but for `given` bytes that were kept aside.
         fails_in: So many syncs on, one of the log's (or the view's) fails; None for none.
         dies_in: So many operations on, the machine dies; None for not.
         on_death: Called in the middle of the operation, before it is done.
@@ -102,6 +107,7 @@ class RecordedDisk:
         self.operations: list[Operation] = []
         self.is_recording = True
         self.full: tuple[str, ...] = ()
+        self.given = 0
         self.fails_in: int | None = None
         self.fails_on = ""
         self.dies_in: int | None = None
@@ -131,7 +137,7 @@ class RecordedDisk:
                 self.dies_in = None
                 self.on_death()
         if operation.verb == "write" and operation.file.endswith(self.full) and self.full:
-            raise apsw.exception_for(apsw.SQLITE_FULL)
+            self._take_given(operation)
         if operation.verb == "sync" and self.fails_in is not None and operation.file.startswith(self.fails_on):
             self.fails_in -= 1
             if self.fails_in <= 0:
@@ -139,6 +145,15 @@ class RecordedDisk:
                 self.operations.append(Operation(file=operation.file, verb="failed sync"))
                 raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
         self.operations.append(operation)
+
+    def _take_given(self, operation: Operation) -> None:
+        """On a full disk only what was kept aside is left, and only the log may take it."""
+        if self.given < len(operation.content):
+            raise apsw.exception_for(apsw.SQLITE_FULL)
+        assert operation.file.startswith("log"), (
+            f"{operation.file} took what was kept aside for the monitor's own events"
+        )
+        self.given -= len(operation.content)
 
     def note_base(self, path: Path) -> None:
         """A file is opened: what stands in it already is on the disk."""
@@ -157,7 +172,21 @@ class RecordedDisk:
         """Another machine, or this one after its end: what was remembered is of no interest any more."""
         self.operations = []
         self._bases = {}
-        self.full, self.fails_in, self.dies_in = (), None, None
+        self.mend()
+
+    def mend(self) -> None:
+        """Everything works, and there is room."""
+        self.full, self.given, self.fails_in, self.dies_in = (), 0, None, None
+
+    def free(self) -> None:
+        """The monitor gives away what it has kept aside."""
+        self.given = GIVEN_BYTES
+
+    def make(self) -> bool:
+        """The monitor wants to keep something aside again: it can, where there is room."""
+        if not self.full:
+            self.given = 0
+        return not self.full
 
 
 class _Based(Disk):

@@ -18,10 +18,11 @@ from jobsight.engine.answers import Answers, Reading
 from jobsight.engine.checkpoints import adopt_draft, draft_checkpoint, note_of, renew_view
 from jobsight.engine.dispatcher import Dispatcher
 from jobsight.engine.duties import Duties, submit_of
+from jobsight.engine.last_room import Reserve
 from jobsight.engine.recovery import recover
 from jobsight.engine.retention import KeepTimes, Retention
 from jobsight.engine.self_watch import Room, SelfWatch
-from jobsight.engine.ticker import Ticker
+from jobsight.engine.ticker import Submit, Ticker
 from jobsight.engine.writer import Writer
 from jobsight.errors import DamagedViewError
 from jobsight.logs.base import Log
@@ -86,7 +87,7 @@ class Monitor:
         path: The data folder.
         channels: By name.
         pass_point: Told the points that a delivery passes.
-        room: Of the disk.
+        room: Of the disk. `reserve`: what is kept aside on it.
     """
 
     def __init__(
@@ -98,46 +99,22 @@ class Monitor:
         keep: KeepTimes,
         pass_point: Callable[[str], None],
         room: Callable[[], Room | None] = lambda: None,
+        reserve: Reserve | None = None,
     ) -> None:
         self.path = path
-        self._clock = clock
         with held_open(path / "log.db"):
             self.folder = open_folder(path, now_ms=clock.wall_ms)
             self.log = self.folder.open_log(rules_version=RULES_VERSION, verify_after_seq=VERIFY_HEAD_ONLY)
-        self.view, state = open_view(path, self.folder.view_path, self.log)
-        self.state = state
+        self.view, self.state = open_view(path, self.folder.view_path, self.log)
         self.reader = open_reader(self.folder.view_path)
         self.said: list[str] = []
-
-        def reading() -> Reading:
-            self.writer.flush()
-            return self.reader
-
-        self.writer = Writer(
-            log=self.log,
-            view=self.view,
-            state=state,
-            clock_ms=clock.wall,
-            answer=Answers(state, reading, self.log, clock.wall).answer,
-            wake=lambda: None,
-            steady_ms=clock.steady,
-            flush_ms=FLUSH_MS,
-            has_thread=False,
-        )
+        self.sessions: dict[str, Session] = {}
+        self.refused = 0
+        self.writer = self._make_writer(clock, reserve)
         submit = submit_of(self.writer)
-        ticker = Ticker(state, submit, clock.wall, self.view.note_alive, steady_ms=clock.steady)
-        self.writer.on_flush = ticker.register
-        self_watch = SelfWatch(
-            state, submit, clock.wall, room=room, refused=lambda: 0, why_not_ready=self.writer.why_not_ready
-        )
-        retention = Retention(keep, state, submit, clock.wall, self.folder.marker.created_ms)
-        self.duties = Duties(
-            [ticker, retention, self_watch],
-            lambda: self.writer.why_not_ready() is not None,
-            clock.steady,
-        )
+        self.duties = self._make_duties(clock, keep, submit, room)
         self.dispatcher = Dispatcher(
-            state,
+            self.state,
             channels,
             submit,
             clock.wall,
@@ -148,9 +125,42 @@ class Monitor:
             pass_point=pass_point,
         )
         self.writer.on_deliveries = self.dispatcher.take
-        if state.routing.channels != list(channels):
+        if self.state.routing.channels != list(channels):
             self.writer.record([RoutingSet(channels=list(channels), author="config")])
-        self.sessions: dict[str, Session] = {}
+
+    def _make_writer(self, clock: Clock, reserve: Reserve | None) -> Writer:
+
+        def reading() -> Reading:
+            self.writer.flush()
+            return self.reader
+
+        return Writer(
+            log=self.log,
+            view=self.view,
+            state=self.state,
+            clock_ms=clock.wall,
+            answer=Answers(self.state, reading, self.log, clock.wall).answer,
+            wake=lambda: None,
+            steady_ms=clock.steady,
+            flush_ms=FLUSH_MS,
+            has_thread=False,
+            reserve=reserve,
+        )
+
+    def _make_duties(self, clock: Clock, keep: KeepTimes, submit: Submit, room: Callable[[], Room | None]) -> Duties:
+        state, writer = self.state, self.writer
+        ticker = Ticker(state, submit, clock.wall, writer.note_alive, steady_ms=clock.steady)
+        writer.on_flush = ticker.register
+        self_watch = SelfWatch(
+            state,
+            submit,
+            clock.wall,
+            room=room,
+            refused=lambda: self.refused,
+            why_not_ready=writer.why_not_ready,
+        )
+        retention = Retention(keep, state, submit, clock.wall, self.folder.marker.created_ms)
+        return Duties([ticker, retention, self_watch], lambda: writer.why_not_ready() is not None, clock.steady)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -162,6 +172,7 @@ class Monitor:
         chunk: Chunk = session.feed(lines)
 
         def deliver(outcome: Outcome) -> None:
+            self.refused += len(chunk.reports) if outcome.failure is not None else 0
             answer(session.replies(chunk, outcome))
 
         self.writer.submit(chunk, deliver)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simulation.run import live
 
-SEEDS = 300
+SEEDS = 1_000
 AT_ONCE = 10
 """Seeds of one test: enough that starting it costs nothing, few enough to share them out."""
 

@@ -153,7 +153,9 @@ class World:
         channels: dict[str, Notifier] = {
             name: _Watched(FakeSettings(side=name), Making(name=name), self) for name in self.configured
         }
-        self.monitor = Monitor(path, self.clock, self.dice, channels, self.keep, self._pass_point, self._room)
+        self.monitor = Monitor(
+            path, self.clock, self.dice, channels, self.keep, self._pass_point, self._room, self.disk
+        )
         self._trimming = iter(())
         if self.monitor.writer.broken is not None:
             return
@@ -229,7 +231,7 @@ class World:
 
     async def _restart(self) -> None:
         path = self.monitor.path
-        self.disk.full, self.disk.fails_in, self.disk.dies_in = (), None, None
+        self.disk.mend()
         await self.monitor.stop()
         self._note_marks()
         self._excuse()
@@ -377,7 +379,7 @@ class World:
         """Everything works again, and there is time enough."""
         self.is_healing = True
         for _ in range(3):
-            self.disk.full, self.disk.fails_in, self.disk.dies_in = (), None, None
+            self.disk.mend()
             for side in self.sides.values():
                 side.mode = ""
             self.monitor.work()

@@ -28,6 +28,7 @@ from jobsight.core.outbox import Delivery
 from jobsight.core.state import State
 from jobsight.engine.dispatcher import Dispatcher
 from jobsight.engine.duties import REST_MS, Duties
+from jobsight.engine.findings import blind_notice
 from jobsight.engine.recovery import fetch_jobs
 from jobsight.engine.ticker import ALIVE_MS, Ticker
 from jobsight.engine.writer import Writer
@@ -124,6 +125,30 @@ def test_a_blind_time_is_told_once_however_often_the_monitor_dies_right_after() 
 
     assert ["MonitorBlind"] == [type(event).__name__ for event in said]
     assert 1 == len(state.gaps)
+
+
+def test_a_gap_that_could_not_be_told_at_once_is_told_with_all_its_slots() -> None:
+    """While the log takes nothing the gap grows; each try looks at what has come since, and none counts a slot twice."""
+    watch, said, is_full = WatchedState(), [], True
+    watch.expect("t", schedule="*/10 * * * *")
+    watch.step(SECOND_MS)
+    from_ms = watch.state.alive_ms
+
+    def submit(events: list[InternalEvent], done: Callable[[bool], None]) -> None:
+        said.append(events[0])
+        done(not is_full)
+
+    ticker = Ticker(watch.state, submit, lambda: watch.now_ms)
+    watch.now_ms += 3 * HOUR_MS
+    for _ in range(70):
+        ticker.tick()
+        watch.now_ms += MINUTE_MS
+    is_full = False
+    ticker.tick()
+
+    whole = blind_notice(watch.state, from_ms, watch.now_ms)
+    assert whole == said[-1]
+    assert 3 * 6 + 7 <= whole.slots <= 3 * 6 + 8
 
 
 def test_a_late_failure_makes_nothing_fire_that_nobody_is_told_of() -> None:

@@ -56,6 +56,20 @@ def test_a_slot_is_where_the_clock_on_the_wall_puts_it(
     assert expected == slots(schedule, zone, since, len(expected))
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("schedule", ["*/7 * * * *", "30 1,2,3 * * *", "15 */2 * * 1-5", "0 0 29 2 *", "every 50m"])
+def test_slots_in_a_row_are_those_found_one_by_one(schedule: str, zone: str) -> None:
+    """Through a year with both clock changes, from wherever one begins."""
+    for began_ms in range(at("2026-01-01", "UTC"), at("2027-01-01", "UTC"), 23 * 24 * HOUR_MS + 1_234_567):
+        row = list(islice(slots_within(schedule, zone, began_ms, began_ms + 40 * 24 * HOUR_MS, 5_000), 50))
+        singly, slot_ms = [], next_slot_ms(schedule, zone, began_ms, 5_000)
+        while slot_ms is not None and len(singly) < len(row):
+            singly.append(slot_ms)
+            slot_ms = next_slot_ms(schedule, zone, slot_ms, 5_000)
+
+        assert singly == row
+
+
 @pytest.mark.parametrize("fold", [0, 1])
 def test_within_the_hour_that_comes_twice_no_slot_lies_in_the_past(fold: int) -> None:
     """Whoever asks after the slot gets the next day's, and not the same clock time of the hour before."""

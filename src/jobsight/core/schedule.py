@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from itertools import count
+from typing import Final, NamedTuple
 
 from jobsight.core.spans import SPAN_FORMS, span_ms
 from jobsight.errors import ConfigError
@@ -71,11 +72,10 @@ def next_slot_ms(schedule: str, zone: str, after_ms: int, anchor_ms: int = 0) ->
 
 def slots_within(schedule: str, zone: str, after_ms: int, until_ms: int, anchor_ms: int = 0) -> Iterator[int]:
     """The slots after one moment up to another one (it counts), in order. Raises ScheduleError."""
-    find = reader_of(schedule, zone)
-    slot_ms = find(after_ms, anchor_ms)
-    while slot_ms is not None and slot_ms <= until_ms:
+    for slot_ms in _read(schedule, zone).walk(after_ms, anchor_ms):
+        if slot_ms > until_ms:
+            return
         yield slot_ms
-        slot_ms = find(slot_ms, anchor_ms)
 
 
 def schedule_fault(schedule: str, zone: str = "UTC") -> str | None:
@@ -87,7 +87,6 @@ def schedule_fault(schedule: str, zone: str = "UTC") -> str | None:
     return None
 
 
-@lru_cache(maxsize=4_096)
 def reader_of(schedule: str, zone: str) -> Callable[[int, int], int | None]:
     """
     A schedule, read once: `(after_ms, anchor_ms) -> slot_ms`, see `next_slot_ms`.
@@ -95,6 +94,18 @@ def reader_of(schedule: str, zone: str) -> Callable[[int, int], int | None]:
     Raises:
         ScheduleError: The schedule or the zone cannot be read.
     """
+    return _read(schedule, zone).find
+
+
+class _Schedule(NamedTuple):
+    """A schedule that was read: the slot after a moment, and all that follow, one after the other; both with the anchor."""
+
+    find: Callable[[int, int], int | None]
+    walk: Callable[[int, int], Iterator[int]]
+
+
+@lru_cache(maxsize=4_096)
+def _read(schedule: str, zone: str) -> _Schedule:
     if len(schedule) > EXPRESSION_CHARACTERS_MAX:
         raise ScheduleError(
             f"schedule {_shown(schedule)}: expected at most {EXPRESSION_CHARACTERS_MAX} characters, got {len(schedule)}"
@@ -106,7 +117,7 @@ def reader_of(schedule: str, zone: str) -> Callable[[int, int], int | None]:
     return _cron(text, schedule, zone)
 
 
-def _interval(span: str, schedule: str) -> Callable[[int, int], int | None]:
+def _interval(span: str, schedule: str) -> _Schedule:
     interval_ms = span_ms(span)
     if interval_ms is None or interval_ms < INTERVAL_MS_MIN:
         raise ScheduleError(f"schedule {_shown(schedule)}: expected `every` and a time of at least 1 s ({SPAN_FORMS})")
@@ -114,10 +125,13 @@ def _interval(span: str, schedule: str) -> Callable[[int, int], int | None]:
     def find(after_ms: int, anchor_ms: int) -> int:
         return after_ms + interval_ms - (after_ms - anchor_ms) % interval_ms
 
-    return find
+    def walk(after_ms: int, anchor_ms: int) -> Iterator[int]:
+        return count(find(after_ms, anchor_ms), interval_ms)
+
+    return _Schedule(find, walk)
 
 
-def _cron(text: str, schedule: str, zone: str) -> Callable[[int, int], int | None]:
+def _cron(text: str, schedule: str, zone: str) -> _Schedule:
     from cronsim import CronSim
 
     if text.startswith("@") and text.lower() not in MACROS:
@@ -126,17 +140,19 @@ def _cron(text: str, schedule: str, zone: str) -> Callable[[int, int], int | Non
     _refuse_bad_fields(expression, schedule)
     tz = _zone(zone)
 
-    @lru_cache(maxsize=SLOTS_REMEMBERED)
-    def slot_after(after_ms: int) -> int | None:
-        after = datetime.fromtimestamp(after_ms // 1000, tz)
-        for slot in CronSim(expression, after):
+    def walk(after_ms: int, _anchor_ms: int) -> Iterator[int]:
+        for slot in CronSim(expression, datetime.fromtimestamp(after_ms // 1000, tz)):
             slot_ms = round(slot.timestamp()) * 1000
             # Within the hour that comes twice the expression's clock time has come before already.
             if slot_ms > after_ms:
-                return slot_ms
-        return None
+                yield slot_ms
+                after_ms = slot_ms
 
-    return lambda after_ms, anchor_ms: slot_after(after_ms)
+    @lru_cache(maxsize=SLOTS_REMEMBERED)
+    def slot_after(after_ms: int) -> int | None:
+        return next(walk(after_ms, 0), None)
+
+    return _Schedule(lambda after_ms, _: slot_after(after_ms), walk)
 
 
 def _refuse_bad_fields(expression: str, schedule: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from jobsight.core.alert import Alert, alert_deadline_ms, expiry_ms, lapse_ms
 from jobsight.core.alerting import open_condition
 from jobsight.core.check import SLOTS_COUNTED_MAX, Check
@@ -160,6 +162,14 @@ def blind_notice(state: State, from_ms: int, to_ms: int, *, is_clock: bool = Fal
             break
         slots += sum(1 for _ in _slots_in(check, from_ms, to_ms))
     return MonitorBlind(from_ms=from_ms, to_ms=to_ms, slots=slots, is_clock=is_clock)
+
+
+def grown_notice(notice: MonitorBlind, state: State, to_ms: int) -> MonitorBlind:
+    """The same notice of a gap that has gone on, because it could not be stored: only what has come since is counted."""
+    slots = notice.slots
+    if slots < SLOTS_OF_A_GAP_MAX:
+        slots += blind_notice(state, notice.to_ms + 1, to_ms).slots
+    return replace(notice, to_ms=to_ms, slots=slots)
 
 
 def _slots_in(check: Check, from_ms: int, to_ms: int) -> Iterator[int]:

@@ -36,6 +36,7 @@ from jobsight.engine.findings import (
     ended_conditions,
     flap_finding,
     group_finding,
+    grown_notice,
     job_deadline_ms,
     job_findings,
     judged_runs,
@@ -103,7 +104,7 @@ class Ticker:
         self._note_late: Final = note_late
         self._steady_ms: Final = steady_ms
         self._watched_ms: int | None = None
-        self._is_clock: bool | None = None
+        self._unsaid: MonitorBlind | None = None
         self._heap: Final = DeadlineHeap()
         self._ready: dict[tuple[str, ...], InternalEvent] = {}
         self._revisions: dict[str, int] = {}
@@ -134,12 +135,10 @@ class Ticker:
             self._state.alive_ms = now_ms
             return
         if abs(now_ms - self._state.alive_ms) > BLIND_MS_MIN:
-            if self._is_clock is None:
-                self._is_clock = has_watched
-            blind = blind_notice(self._state, self._state.alive_ms, now_ms, is_clock=self._is_clock)
-            self._say([blind], [])  # with it, `alive_ms` moves on
+            self._unsaid = self._blind(self._state.alive_ms, now_ms, is_clock=has_watched)
+            self._say([self._unsaid], [])  # with it, `alive_ms` moves on
             return
-        self._is_clock = None
+        self._unsaid = None
         self._state.alive_ms = now_ms
         if now_ms - self._noted_ms >= ALIVE_MS or now_ms < self._noted_ms:
             self._note(now_ms)
@@ -163,6 +162,15 @@ class Ticker:
         if self._steady_ms is None or self._watched_ms is None:
             return False
         return self._steady_ms() - self._watched_ms <= BLIND_MS_MIN
+
+    def _blind(self, from_ms: int, to_ms: int, *, is_clock: bool) -> MonitorBlind:
+        """The notice of a gap; what could not be stored a moment ago has grown since."""
+        unsaid = self._unsaid
+        if unsaid is None:
+            return blind_notice(self._state, from_ms, to_ms, is_clock=is_clock)
+        if unsaid.from_ms == from_ms and from_ms < unsaid.to_ms <= to_ms:
+            return grown_notice(unsaid, self._state, to_ms)
+        return blind_notice(self._state, from_ms, to_ms, is_clock=unsaid.is_clock)
 
     def _note(self, now_ms: int) -> None:
         """Note that the monitor watches. What finds no room now is noted with a later tick; until then nothing is lost by it."""

@@ -202,7 +202,7 @@ class JobIndex:
 
     def _make_filter(self, generation: int) -> None:
         while len(self._filters) <= generation:
-            self._filters.append(array("Q", bytes(8 * _FILTER_WORDS)))
+            self._filters.append(array("Q", (0,)) * _FILTER_WORDS)
 
     def _add_stored(self, generation: int, from_segment: int) -> None:
         """Add to a generation's filter what is stored of its segments, but not known to the stored filter."""
