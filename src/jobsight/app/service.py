@@ -15,7 +15,7 @@ from jobsight.app.stores import Store, open_store
 from jobsight.app.writing import duties_of, writer_of
 from jobsight.core.events import InternalEvent, SettingsChanged
 from jobsight.engine.collector import spare_the_collector
-from jobsight.engine.declaring import CONFIG, plan
+from jobsight.engine.declaring import CONFIG, steps_of
 from jobsight.engine.retention import KeepTimes
 from jobsight.protocol.declared import Declared
 from jobsight.protocol.session import ReplyForm, Session
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from jobsight.transports.http.assembly import ServiceOptions
 
 SERVICE_FLUSH_MS: Final = 50
+RECORDED_AT_ONCE: Final = 5_000
+"""Events of the configuration file that a start records in one batch: a file of 100,000 checks is not held twice."""
+
 """The service flushes oftener than a node on stdin: clients wait while it does, so each flush has to be short."""
 
 
@@ -166,8 +169,12 @@ def _record_settings(settings: Settings, channels: Mapping[str, Notifier], write
             max_retries=jobs.max_retries, silence_ms=jobs.silence_ms, tasks_max=tasks_max, author=CONFIG
         )
         events.append(changed)
-    steps = plan(state, settings.declared, CONFIG, channels=list(channels))
-    events += [event for step in steps for event in step.events]
+    for step in steps_of(state, settings.declared, CONFIG, channels=list(channels)):
+        events += step.events
+        if len(events) >= RECORDED_AT_ONCE:
+            writer.record(events)
+            writer.flush()
+            events = []
     if events:
         writer.record(events)
         writer.flush()

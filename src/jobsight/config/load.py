@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from jobsight.config.keys import KEY_BY_PATH, KEY_BY_VARIABLE, KEYS, SECTIONS, Key
+from jobsight.config.pieces import CHECKS, TornError, in_pieces
 from jobsight.config.settings import Settings
 from jobsight.core.masking import mask
 from jobsight.core.routing import notify_names
@@ -70,11 +71,21 @@ def load(
     Raises:
         ConfigError: Something is wrong; every fault has a line with its place and the nearest valid name.
     """
+    try:
+        return _load(flags, environment, file, has_pieces=True)
+    except TornError:
+        return _load(flags, environment, file, has_pieces=False)
+
+
+def _load(
+    flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None, *, has_pieces: bool
+) -> Loaded:
+    """The same; raises TornError where the file has to be read as a whole."""
     faults: list[str] = []
     open_tables: dict[str, Any] = {}
     places = _Places(file)
     given = [
-        *(_from_file(file, faults, open_tables, places) if file is not None else ()),
+        *(_from_file(file, faults, open_tables, places, has_pieces=has_pieces) if file is not None else ()),
         *_from_environment(environment, faults),
         *(_Given(KEY_BY_PATH[path], value, f"flag --{_flag_of(path)}") for path, value in flags.items()),
     ]
@@ -114,9 +125,9 @@ def declared_tables(file: Path) -> dict[str, Any]:
     faults: list[str] = []
     tables: dict[str, Any] = {}
     places = _Places(file)
-    for _ in _from_file(file, faults, tables, places):
+    for _ in _from_file(file, faults, tables, places, has_pieces=False):
         pass
-    if not places.lines and faults:
+    if not places.is_read and faults:
         raise ConfigError("\n".join(faults))
     declared = {name: tables[name] for name in DECLARED if name in tables}
     _, wrong = read_declared(declared, None)
@@ -151,28 +162,44 @@ class _Places:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self.lines: dict[str, int] = {}
+        self._unseen = ""
+        self._lines: dict[str, int] = {}
+        self.is_read = False
+
+    def note(self, text: str, settings: str) -> None:
+        """What was read, and the part of it, in the same lines, that is not about checks: those are looked for when asked for."""
+        self._lines = _lines_of(settings)
+        self._unseen = "" if text == settings else text
+        self.is_read = True
 
     def of(self, path: str) -> str:
         """The place of a value; where it has none of its own, that of the table around it."""
         path = _bare(path)
-        while path not in self.lines and "." in path:
+        if self._unseen and path.partition(".")[0] == CHECKS:
+            self._lines, self._unseen = _lines_of(self._unseen), ""
+        while path not in self._lines and "." in path:
             path = path.rpartition(".")[0]
-        return f"{self._file}, line {self.lines[path]}" if path in self.lines else str(self._file)
+        return f"{self._file}, line {self._lines[path]}" if path in self._lines else str(self._file)
 
 
-def _from_file(file: Path, faults: list[str], open_tables: dict[str, Any], places: _Places) -> Iterator[_Given]:
+def _from_file(
+    file: Path, faults: list[str], open_tables: dict[str, Any], places: _Places, *, has_pieces: bool
+) -> Iterator[_Given]:
     text = ""
     try:
-        text = file.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
+        text = settings = file.read_text(encoding="utf-8")
+        apart = in_pieces(text) if has_pieces else None
+        if apart is None:
+            tables = tomllib.loads(text)
+        else:
+            tables, settings, open_tables[CHECKS] = apart
     except OSError as error:
         faults.append(f"{file}: cannot be read ({error.strerror})")
         return
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(_with_line_first(file, str(error), text.count("\n") + 1))
         return
-    lines = places.lines = _lines_of(text)
+    places.note(text, settings)
     for name in OPEN_TABLES & tables.keys():
         table = tables.pop(name)
         if isinstance(table, dict) and (name == "smtp" or all(isinstance(one, dict) for one in table.values())):
@@ -180,7 +207,7 @@ def _from_file(file: Path, faults: list[str], open_tables: dict[str, Any], place
         else:
             faults.append(f"{places.of(name)}: {name}: expected tables, [{name}{'' if name == 'smtp' else '.NAME'}]")
     for path, value in _leaves(tables, ()):
-        place = f"{file}, line {lines[path]}" if path in lines else str(file)
+        place = places.of(path)
         key = KEY_BY_PATH.get(path)
         if key is not None:
             yield _Given(key, value, place)

@@ -130,7 +130,8 @@ class EndedRun(Struct, kw_only=True, array_like=True, gc=False):
 
 class Check(Struct, kw_only=True, gc=False):
     """
-    The expectation of a task and the state of its runs. Mutable, and only `apply` changes it.
+    The expectation of a task and the state of its runs. Mutable, and only `apply` changes it; what most of 100,000
+    checks have nothing of is a tuple, as an empty one takes no room.
 
     Attributes:
         revision: Place in the log of the event that set it: a deadline belongs to one revision.
@@ -156,13 +157,13 @@ class Check(Struct, kw_only=True, gc=False):
     last_start_ms: int | None = None
     last_end_ms: int | None = None
     last_success_ms: int | None = None
-    starts: list[int] = field(default_factory=list)
-    missed: list[int] = field(default_factory=list)
+    starts: tuple[int, ...] = ()
+    missed: tuple[int, ...] = ()
     missed_in_row: int = 0
     failures_in_row: int = 0
     successes_in_row: int = 0
     runs: dict[str, Run] = field(default_factory=dict)
-    ended: list[EndedRun] = field(default_factory=list)
+    ended: tuple[EndedRun, ...] = ()
     ends: int = 0
     judged_ends: int = 0
     is_dirty: bool = False

@@ -121,7 +121,7 @@ def _start(state: State, check: Check, job: Job, started_ms: int, at_ms: int) ->
         if len(check.runs) > 1 and job.status not in TERMINAL:
             text = f"{len(check.runs)} runs at once"
             find_condition(state, OVERLAP, check, text, job.refs[-1], at_ms, job=job)
-        check.starts = [*check.starts, started_ms][-STARTS_KEPT:]
+        check.starts = (*check.starts, started_ms)[-STARTS_KEPT:]
     retracted = _retract(check, started_ms)
     alert = open_condition(state, MISSED, check.task)
     if retracted is not None and alert is not None and not check.missed:
@@ -132,7 +132,7 @@ def _start(state: State, check: Check, job: Job, started_ms: int, at_ms: int) ->
         return [alert]
     if started_ms > (check.judged_ms or 0) - check.expected.early_margin_ms:
         check.missed_in_row = 0
-        check.missed.clear()
+        check.missed = ()
         if alert is not None:
             resolve(state, alert, AlertKind.ENDED, at_ms)
             return [alert]
@@ -150,7 +150,7 @@ def _retract(check: Check, started_ms: int) -> int | None:
     """Take back a slot that was called missed; None where there is none for this start."""
     for slot_ms in check.missed:
         if is_start_of(check, slot_ms, started_ms):
-            check.missed.remove(slot_ms)
+            check.missed = tuple(one for one in check.missed if one != slot_ms)
             check.missed_in_row = max(0, check.missed_in_row - 1)
             return slot_ms
     return None
@@ -173,17 +173,15 @@ def _end(state: State, check: Check, job: Job, ended_ms: int, at_ms: int) -> lis
         if duration_ms is None and started_ms is not None and ended_ms > started_ms:
             duration_ms = ended_ms - started_ms
         check.ends += 1
-        check.ended.append(
-            EndedRun(
-                number=check.ends,
-                job_id=job.job_id,
-                is_success=is_success,
-                ended_ms=ended_ms,
-                duration_ms=duration_ms,
-                out_of_bounds=_out_of_bounds(check, job) if is_success else None,
-            )
+        ended = EndedRun(
+            number=check.ends,
+            job_id=job.job_id,
+            is_success=is_success,
+            ended_ms=ended_ms,
+            duration_ms=duration_ms,
+            out_of_bounds=_out_of_bounds(check, job) if is_success else None,
         )
-        del check.ended[:-RUNS_KEPT]
+        check.ended = (*check.ended[1 - RUNS_KEPT :], ended)
         if is_success:
             check.last_success_ms = max(ended_ms, check.last_success_ms or 0)
             check.failures_in_row, check.successes_in_row = 0, check.successes_in_row + 1
@@ -258,7 +256,7 @@ def judge_slot(state: State, event: DeadlinePassed, place: int, at_ms: int) -> l
     touch_check(state, check)
     if not missed:
         return []
-    check.missed = [*check.missed, *missed][-SLOTS_KEPT:]
+    check.missed = (*check.missed, *missed)[-SLOTS_KEPT:]
     check.missed_in_row += len(missed)
     count = check.missed_in_row
     what = "a run is missing" if count == 1 else f"{count} runs in a row are missing"
@@ -271,11 +269,10 @@ def _take_start(state: State, check: Check, slot_ms: int) -> bool:
     """Whether a run has started for a slot: the first start within its time is taken, and counts for no other slot."""
     first_ms = slot_ms - check.expected.early_margin_ms
     last_ms = extended_ms(state.gaps, slot_ms, start_deadline_ms(check, slot_ms))
-    check.starts = sorted(started_ms for started_ms in check.starts if started_ms >= first_ms)
-    if check.starts and check.starts[0] <= last_ms:
-        del check.starts[0]
-        return True
-    return False
+    starts = sorted(started_ms for started_ms in check.starts if started_ms >= first_ms)
+    is_met = bool(starts) and starts[0] <= last_ms
+    check.starts = tuple(starts[1:] if is_met else starts)
+    return is_met
 
 
 def judge_runs(state: State, event: RunsJudged, place: int, at_ms: int) -> list[Alert]:

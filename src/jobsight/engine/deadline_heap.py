@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from heapq import heappop, heappush
 
 Subject = tuple[str, str]
@@ -13,29 +14,34 @@ class DeadlineHeap:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, str, str]] = []
-        self._due: dict[Subject, int] = {}
+        self._due: defaultdict[str, dict[str, int]] = defaultdict(dict)
 
     def __len__(self) -> int:
-        return len(self._due)
+        return sum(map(len, self._due.values()))
 
     def __contains__(self, subject: Subject) -> bool:
-        return subject in self._due
+        kind, name = subject
+        return name in self._due[kind]
 
     def put(self, kind: str, name: str, deadline_ms: int | None) -> None:
         """Look at a subject at this moment (ms UTC) at the latest; None changes nothing."""
         if deadline_ms is None:
             return
-        known = self._due.get((kind, name))
+        due = self._due[kind]
+        known = due.get(name)
         if known is None or deadline_ms < known:
-            self._due[(kind, name)] = deadline_ms
+            due[name] = deadline_ms
             heappush(self._heap, (deadline_ms, kind, name))
 
     def next_ms(self) -> int | None:
         """When the first subject is due, ms UTC; None without any."""
         heap = self._heap
-        while heap and self._due.get(heap[0][1:]) != heap[0][0]:
+        while heap:
+            due_ms, kind, name = heap[0]
+            if self._due[kind].get(name) == due_ms:
+                return due_ms
             heappop(heap)
-        return heap[0][0] if heap else None
+        return None
 
     def take(self, now_ms: int, count: int) -> list[Subject]:
         """Take out the subjects that are due by now, at most `count`, in the order of their deadlines."""
@@ -45,6 +51,6 @@ class DeadlineHeap:
             if next_ms is None or next_ms > now_ms:
                 break
             _, kind, name = heappop(self._heap)
-            del self._due[(kind, name)]
+            del self._due[kind][name]
             taken.append((kind, name))
         return taken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -50,11 +50,14 @@ def plan(state: State, declared: Declared, author: str, *, channels: Sequence[st
         author: Who is written down.
         channels: Those that there are from now on; None for no change of them.
     """
-    return [
-        *_checks(state, declared, author),
-        *_routes(state.routing, declared, author, channels),
-        *_windows(state, declared, author),
-    ]
+    return list(steps_of(state, declared, author, channels=channels))
+
+
+def steps_of(state: State, declared: Declared, author: str, *, channels: Sequence[str] | None = None) -> Iterator[Step]:
+    """The same one by one; the state may go forward by what was given out already."""
+    yield from _checks(state, declared, author)
+    yield from _routes(state.routing, declared, author, channels)
+    yield from _windows(state, declared, author)
 
 
 def window_of(window: Maintenance) -> Window:
@@ -88,8 +91,7 @@ def window_removed(state: State, name: str, author: str) -> list[InternalEvent]:
     return [gone, *_ended(state, name, author)]
 
 
-def _checks(state: State, declared: Declared, author: str) -> list[Step]:
-    steps: list[Step] = []
+def _checks(state: State, declared: Declared, author: str) -> Iterator[Step]:
     for task, expected in declared.checks.items():
         old = state.checks.get(task)
         if old is not None and old.origin == Origin.CONFIG and old.expected == expected:
@@ -100,13 +102,12 @@ def _checks(state: State, declared: Declared, author: str) -> list[Step]:
             lines.append(f"~ it was set by {old.origin} ({old.author}); the file takes over")
         event = CheckSet(task=task, expected=expected, origin=Origin.CONFIG, author=author)
         verb = "add" if old is None else "change"
-        steps.append(Step(verb=verb, kind="check", name=task, lines=lines, events=[event]))
-    for task, check in state.checks.items():
+        yield Step(verb=verb, kind="check", name=task, lines=lines, events=[event])
+    for task, check in list(state.checks.items()):
         if check.origin == Origin.CONFIG and task not in declared.checks:
             lines = _differences(written_check(check.expected), {})
             removed = CheckRemoved(task=task, author=author)
-            steps.append(Step(verb="remove", kind="check", name=task, lines=lines, events=[removed]))
-    return steps
+            yield Step(verb="remove", kind="check", name=task, lines=lines, events=[removed])
 
 
 def _routes(routing: Routing, declared: Declared, author: str, channels: Sequence[str] | None) -> list[Step]:

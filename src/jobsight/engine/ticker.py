@@ -239,10 +239,12 @@ class Ticker:
 
     def _register_check(self, check: Check) -> None:
         state, heap = self._state, self._heap
-        if self._revisions.get(check.task) != check.revision:
+        is_unplanned = check.slot_ms is None and check.expected.schedule is not None
+        # Most of 100,000 checks are neither, and need no entry.
+        if (is_unplanned or check.runs) and self._revisions.get(check.task) != check.revision:
             self._revisions[check.task] = check.revision
-            planned = slot_plan(check)
-            self._add_ready([] if planned is None else [planned])
+            if is_unplanned:
+                heap.put("check", check.task, self._clock_ms())  # its first slot is still to be worked out
             for job_id in check.runs:
                 job = state.jobs.get(job_id)
                 if job is not None:
@@ -339,7 +341,7 @@ class Ticker:
             case "unconfirmed":
                 found = unconfirmed_finding(state, name, now_ms)
             case "check" if name in state.checks:
-                found = check_finding(state, state.checks[name], now_ms)
+                found = slot_plan(state.checks[name]) or check_finding(state, state.checks[name], now_ms)
             case "alert" if name in state.open_by_id:
                 found = alert_finding(state.open_by_id[name], now_ms)
             case "group":

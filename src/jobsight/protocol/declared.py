@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
@@ -119,14 +119,16 @@ def _written_route(route: Route) -> dict[str, Any]:
     return found
 
 
-def _named(tables: Mapping[str, Any], kind: str, faults: list[ReadFault]) -> list[tuple[str, object]]:
+def _named(tables: Mapping[str, Any], kind: str, faults: list[ReadFault]) -> Iterator[tuple[str, object]]:
+    """The tables one by one: a large file gives them piece by piece."""
     table = tables.get(kind, {})
     if not isinstance(table, Mapping):
         faults.append(ReadFault(kind, f"expected tables by name, [{kind}.NAME]"))
-        return []
-    what = f"expected names of 1 to {NAME_CHARACTERS_MAX} characters"
-    faults += [ReadFault(kind, what, name) for name in table if not 0 < len(name) <= NAME_CHARACTERS_MAX]
-    return list(table.items())
+        return
+    for name, one in table.items():
+        if not 0 < len(name) <= NAME_CHARACTERS_MAX:
+            faults.append(ReadFault(kind, f"expected names of 1 to {NAME_CHARACTERS_MAX} characters", name))
+        yield name, one
 
 
 def _check(path: str, value: Any, faults: list[ReadFault]) -> Expectation:

@@ -33,6 +33,9 @@ SPANS: Final = {
 }
 """Lengths of time: written as text under the short name, or in milliseconds under the long one."""
 
+_NOTHING: Final[dict[str, Any]] = {"measures": {}, "labels": {}}
+"""Where a check names none: the same two for all of them, as there may be a hundred thousand."""
+
 _Reader = Callable[[object], Any]
 
 
@@ -103,7 +106,7 @@ def _read(value: object, readers: Mapping[str, _Reader], names: Sequence[str]) -
             reader_of(fields["schedule"], fields.get("tz", "UTC"))
         except ScheduleError as error:
             faults.append(ReadFault(".schedule", str(error)))
-    return Expectation(**fields), faults
+    return Expectation(**_NOTHING | fields), faults
 
 
 def _unknown(name: object, names: Sequence[str], *, has_hint: bool) -> ReadFault:
