@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from jobsight.core.job import COMPLETED
 from jobsight.core.rollup import WIDTHS_S
-from jobsight.transports.http.asking import Viewing
 from jobsight.view.answers import SeriesPoint
+from jobsight.view.queries import Reader
 
 LastEnd = tuple[int, str, int | None]
 """The latest end in ms UTC (start of its bucket), a status there, and the latest success, None for none that is kept."""
@@ -21,7 +21,7 @@ TASKS_AT_ONCE = 20
 _END_MS = 1 << 62
 
 
-def restore_last_ends(view: Viewing, tasks: Sequence[str | None], since_ms: int) -> dict[str | None, LastEnd]:
+def restore_last_ends(view: Reader, tasks: Sequence[str | None], since_ms: int) -> dict[str | None, LastEnd]:
     """
     The last end of each task that has one.
 
@@ -45,7 +45,7 @@ def restore_last_ends(view: Viewing, tasks: Sequence[str | None], since_ms: int)
     return found
 
 
-def _finest(view: Viewing, task: str | None, point: SeriesPoint, status: str | None = None) -> SeriesPoint:
+def _finest(view: Reader, task: str | None, point: SeriesPoint, status: str | None = None) -> SeriesPoint:
     """The last bucket of the finest width within a coarse one, with a status where that is asked for."""
     for coarse_s, width_s in zip(WIDTHS_S[:0:-1], WIDTHS_S[-2::-1], strict=True):
         finer = view.rollup_series(

@@ -11,8 +11,9 @@ from jobsight.core.events import Name
 from jobsight.core.histogram import middle_us, quantiles_ms
 from jobsight.core.job import COMPLETED, FAILED, LOST
 from jobsight.core.rollup import Rollup, merge_rollup
-from jobsight.transports.http.asking import Source, Viewing
+from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
+from jobsight.view.queries import Reader
 
 Range = Literal["10m", "1h", "24h", "7d"]
 
@@ -72,13 +73,13 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Chart]:
     return lambda source: chart_of(source.view, query.range, query.task, wanted.at_ms)
 
 
-def columns_of(view: Viewing, range_name: str, task: str | None, at_ms: int) -> list[Column]:
+def columns_of(view: Reader, range_name: str, task: str | None, at_ms: int) -> list[Column]:
     """The columns of a range up to now, the empty ones too, oldest first."""
     width_s, _ = SHAPES[range_name]
     return [_column(start_ms, rollup) for start_ms, rollup in _merged(view, range_name, task, at_ms, width_s)]
 
 
-def chart_of(view: Viewing, range_name: str, task: str | None, at_ms: int) -> Chart:
+def chart_of(view: Reader, range_name: str, task: str | None, at_ms: int) -> Chart:
     """The figures of a range up to now."""
     width_s, _ = SHAPES[range_name]
     merged = _merged(view, range_name, task, at_ms, width_s)
@@ -97,7 +98,7 @@ def chart_of(view: Viewing, range_name: str, task: str | None, at_ms: int) -> Ch
     )
 
 
-def _merged(view: Viewing, range_name: str, task: str | None, at_ms: int, width_s: int) -> list[tuple[int, Rollup]]:
+def _merged(view: Reader, range_name: str, task: str | None, at_ms: int, width_s: int) -> list[tuple[int, Rollup]]:
     width_ms, count = width_s * 1000, SHAPES[range_name][1]
     last_ms = at_ms - at_ms % width_ms
     merged = {last_ms - place * width_ms: Rollup() for place in range(count - 1, -1, -1)}

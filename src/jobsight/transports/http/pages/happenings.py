@@ -9,9 +9,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jobsight.core.alert import RULE_JOB_FAILED
-from jobsight.transports.http.asking import Viewing
 from jobsight.transports.http.pages.attention import KINDS, NAMES, subject_of
 from jobsight.view.answers import AuditAnswer
+from jobsight.view.queries import Reader
 
 SHOWN: Final = 10
 ALERTS_READ: Final = 60
@@ -56,12 +56,12 @@ class CheckChange(Struct, frozen=True, kw_only=True):
     words: str
 
 
-def happenings(view: Viewing) -> list[Happening]:
+def happenings(view: Reader) -> list[Happening]:
     """The latest changes, the newest first."""
     return sorted([*_of_alerts(view), *_of_people(view)], key=lambda one: -one.at_ms)[:SHOWN]
 
 
-def check_changes(view: Viewing, task: str) -> list[CheckChange]:
+def check_changes(view: Reader, task: str) -> list[CheckChange]:
     """What was changed at a task's check, the newest first."""
     entries = [one for one in view.audit(subject=task, limit=CHANGES_READ + 1).entries if one.action in _OF_TASKS]
     before = [*entries[1:], None][: len(entries)]
@@ -72,7 +72,7 @@ def check_changes(view: Viewing, task: str) -> list[CheckChange]:
     return changes[:CHANGES_READ]
 
 
-def _of_alerts(view: Viewing) -> Iterator[Happening]:
+def _of_alerts(view: Reader) -> Iterator[Happening]:
     for alert in view.alerts(limit=ALERTS_READ).alerts:
         subject, alert_id = subject_of(alert.task, alert.queue), alert.alert_id
         what = "failed" if alert.rule == RULE_JOB_FAILED else NAMES.get(alert.rule, alert.rule)
@@ -83,7 +83,7 @@ def _of_alerts(view: Viewing) -> Iterator[Happening]:
             yield Happening(at_ms=at_ms, kind="completed", subject=subject, what="recovered", href_alert=alert_id)
 
 
-def _of_people(view: Viewing) -> Iterator[Happening]:
+def _of_people(view: Reader) -> Iterator[Happening]:
     """What was done by one hand at one moment is one line."""
     entries = [one for one in view.audit(limit=ACTIONS_READ).entries if one.action in ACTIONS]
     for (_, author, action), group in groupby(entries, key=lambda one: (one.seq, one.author, one.action)):

@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from jobsight.core.histogram import quantiles_ms
-from jobsight.transports.http.asking import Viewing
 from jobsight.transports.http.pages.strips import Line, line_of
 from jobsight.transports.http.pages.words import span
+from jobsight.view.queries import Reader
 
 HOUR_MS: Final = 3_600_000
 HOURS: Final = 24
@@ -35,7 +35,7 @@ class Paces:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, Pace]] = {}
 
-    def of(self, view: Viewing, task: str, at_ms: int) -> Pace:
+    def of(self, view: Reader, task: str, at_ms: int) -> Pace:
         """Those of one task. Called by any reading thread."""
         now = time.monotonic()
         kept = self._kept.get(task)
@@ -51,7 +51,7 @@ class Paces:
 NO_PACE: Final = Pace(p50_ms=None, p95_ms=None, line=None)
 
 
-def _pace(view: Viewing, task: str, at_ms: int) -> Pace:
+def _pace(view: Reader, task: str, at_ms: int) -> Pace:
     start_ms = at_ms - at_ms % HOUR_MS - (HOURS - 1) * HOUR_MS
     series = {point.bucket_ms: point.rollup for point in view.rollup_series(3_600, start_ms, at_ms + 1, task)}
     by_hour: list[float | None] = []

@@ -13,7 +13,7 @@ from jobsight.core.check import Check
 from jobsight.core.health import Health
 from jobsight.core.job import FAILED
 from jobsight.protocol.refusals import Code, shown
-from jobsight.transports.http.asking import Source, Viewing
+from jobsight.transports.http.asking import Source
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.attention import AttentionRow, attention_rows
 from jobsight.transports.http.pages.chart import Column, Range, columns_of
@@ -27,6 +27,7 @@ from jobsight.transports.http.pages.task_rows import next_of
 from jobsight.transports.http.pages.words import span
 from jobsight.view.answers import AlertAnswer
 from jobsight.view.latest import LatestJob
+from jobsight.view.queries import Reader
 
 JOBS_DRAWN: Final = 60
 JOBS_LISTED: Final = 15
@@ -185,7 +186,7 @@ def _bound(value: float | None) -> str:
     return "any" if value is None else f"{value:g}"
 
 
-def _errors(view: Viewing, task: str) -> list[ErrorGroup]:
+def _errors(view: Reader, task: str) -> list[ErrorGroup]:
     end = perf_counter() + SEARCH_S_MAX
     page = view.list_jobs(status=FAILED, task=task, limit=FAILED_READ, is_enough=lambda: perf_counter() >= end)
     found: dict[str, ErrorGroup] = {}

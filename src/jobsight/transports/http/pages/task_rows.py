@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from jobsight.core.health import Health
 from jobsight.core.schedule import next_slot_ms
-from jobsight.transports.http.asking import Viewing
 from jobsight.transports.http.pages.glances import Glance
 from jobsight.transports.http.pages.paces import NO_PACE, Pace, Paces
 from jobsight.transports.http.pages.strips import STRIP_JOBS, Strip, strip_of
 from jobsight.view.latest import LatestJob
+from jobsight.view.queries import Reader
 
 
 class TaskRow(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class TaskRow(Struct, frozen=True, kw_only=True):
     next_ms: int | None
 
 
-def task_rows(view: Viewing, paces: Paces, found: Sequence[Glance], at_ms: int) -> list[TaskRow]:
+def task_rows(view: Reader, paces: Paces, found: Sequence[Glance], at_ms: int) -> list[TaskRow]:
     """The rows of some tasks, in their order."""
     without = view.latest_without_task(STRIP_JOBS) if any(glance.task is None for glance in found) else {}
     named = view.latest_of([glance.task for glance in found if glance.task is not None], STRIP_JOBS)
@@ -34,7 +34,7 @@ def task_rows(view: Viewing, paces: Paces, found: Sequence[Glance], at_ms: int) 
     return [_row(view, paces, glance, jobs, at_ms) for glance, jobs in zip(found, latest, strict=True)]
 
 
-def _row(view: Viewing, paces: Paces, glance: Glance, jobs: list[LatestJob], at_ms: int) -> TaskRow:
+def _row(view: Reader, paces: Paces, glance: Glance, jobs: list[LatestJob], at_ms: int) -> TaskRow:
     ends = [job.ended_ms for job in jobs if job.ended_ms is not None]
     return TaskRow(
         glance=glance,
