@@ -72,13 +72,18 @@ def load(
         ConfigError: Something is wrong; every fault has a line with its place and the nearest valid name.
     """
     try:
-        return _load(flags, environment, file, has_pieces=True)
+        return _load(flags, environment, file, find, has_pieces=True)
     except TornError:
-        return _load(flags, environment, file, has_pieces=False)
+        return _load(flags, environment, file, find, has_pieces=False)
 
 
 def _load(
-    flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None, *, has_pieces: bool
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    file: Path | None,
+    find: Callable[[Settings], Iterable[str]],
+    *,
+    has_pieces: bool,
 ) -> Loaded:
     """The same; raises TornError where the file has to be read as a whole."""
     faults: list[str] = []
