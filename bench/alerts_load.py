@@ -1,15 +1,48 @@
-"""A steady load of lines over kept connections, so many a second, from a process of its own, until it is ended."""
+"""
+A steady load of lines over kept connections, so many a second, from a process of its own, until it is ended.
+
+Several posts are on their way at once, each on a connection of its own: one that waited for every answer could not send
+50,000 reports a second.
+"""
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
+import selectors
 import socket
 import sys
 import time
 
 LINES = 500
+
+
+CONNECTIONS = 8
+
+
+class Connection:
+    """A kept connection, and how many lines of the answer that it waits for are still to come."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self._missing = LINES
+
+    def has_answered(self) -> bool:
+        """Read what is there: whether that was the rest of an answer."""
+        part = self.socket.recv(1 << 18)
+        if not part:
+            raise RuntimeError("the service has closed the connection")
+        self._missing -= part.count(b'"type"')
+        if self._missing > 0:
+            return False
+        self._missing = LINES
+        return True
+
+
+def _connected(port: int, selector: selectors.BaseSelector) -> Connection:
+    connection = Connection(port)
+    selector.register(connection.socket, selectors.EVENT_READ, connection)
+    return connection
 
 
 def body_of(number: int) -> bytes:
@@ -29,24 +62,22 @@ def main() -> int:
     bodies = [body_of(number) for number in range(20)]
     head = "POST /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n"
     posts = [(head + f"Content-Length: {len(body)}\r\n\r\n").encode() + body for body in bodies]
-    connection = socket.create_connection(("127.0.0.1", chosen.port))
     answered, began = 0, time.monotonic()
-    print("begun", flush=True)
-    for number in itertools.count():
-        now = time.monotonic()
-        if now - began >= chosen.seconds:
-            break
-        due = began + number * LINES / chosen.per_second
-        if due > now:
-            time.sleep(due - now)
-        connection.sendall(posts[number % len(posts)])
-        lines = 0
-        while lines < LINES:
-            part = connection.recv(1 << 18)
-            if not part:
-                raise RuntimeError("the service has closed the connection")
-            lines += part.count(b'"in_reply_to"') or part.count(b'"type"')
-        answered += LINES
+    with selectors.DefaultSelector() as selector:
+        idle = [_connected(chosen.port, selector) for _ in range(CONNECTIONS)]
+        print("begun", flush=True)
+        sent = 0
+        while time.monotonic() - began < chosen.seconds:
+            due = began + sent * LINES / chosen.per_second
+            while idle and due <= time.monotonic():
+                connection = idle.pop()
+                connection.socket.sendall(posts[sent % len(posts)])
+                sent += 1
+                due = began + sent * LINES / chosen.per_second
+            for key, _ in selector.select(max(0.0, due - time.monotonic()) if idle else 1.0):
+                if key.data.has_answered():
+                    answered += LINES
+                    idle.append(key.data)
     print(json.dumps({"reports": answered, "seconds": time.monotonic() - began}))
     return 0
 
