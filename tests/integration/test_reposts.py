@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,30 @@ def test_what_is_open_is_told_again_until_it_is_over_and_that_for_five_minutes()
                     names(await one.post())]  # fmt: skip
 
     assert [["Watchdog"], True, ["Watchdog", "a+"], True, True, ["Watchdog"]] == asyncio.run(story())
+
+
+@pytest.mark.slow
+def test_what_was_over_before_a_restart_is_told_again_after_it(tmp_path: Path) -> None:
+    """Alertmanager may have missed it: for five minutes it is told again, also by the next process."""
+    with beside(http_sink) as (sink,):
+        config = f'[channels.am]\ntype = "alertmanager"\nurl = "{sink.url("/")}"\n'
+
+        def told() -> list[dict[str, Any]]:
+            return [alert for one in list(sink.received) for alert in one.json() if "task" in alert["labels"]]
+
+        def told_over() -> list[dict[str, Any]]:
+            return [alert for alert in told() if datetime.fromisoformat(alert["endsAt"]) <= datetime.now(UTC)]
+
+        with service(tmp_path, config=config) as running:
+            running.post({"type": "job_failed", "job_id": "a", "task": "a", "error": "disk full", "retries": 0})
+            until(told, "the alert")
+            running.post({"type": "job_completed", "job_id": "b", "task": "a", "duration_ms": 1})
+            over = until(told_over, "its end")[-1]
+        before = len(told_over())
+        with service(tmp_path, config=config):
+            until(lambda: told_over()[before:], "its end, told again")
+
+    assert (over["labels"], over["endsAt"]) == (told_over()[-1]["labels"], told_over()[-1]["endsAt"])
 
 
 def test_an_alert_that_opens_again_is_not_ended_by_the_last_one() -> None:

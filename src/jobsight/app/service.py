@@ -146,7 +146,7 @@ async def _serve(
         replace(options, link_key=key),
         writer=writer,
         ticker=duties_of(writer, store, kept, say, [self_watch_of(writer, data), health, systemd]),
-        deliveries=living_of(dispatcher, channels, store.state, health, settings.deadman.url, systemd, say),
+        deliveries=living_of(dispatcher, channels, store.state, data, health, settings.deadman.url, systemd, say),
         telling=Telling(dispatcher=dispatcher, abouts=abouts_from(settings.channels, settings.notify)),
         open_source=lambda: source_of(data),
         passwords=PasswordFiles(data / SECRETS),

@@ -110,18 +110,26 @@ def living_of(
     dispatcher: Dispatcher,
     channels: Mapping[str, Notifier],
     state: State,
+    data: Path,
     health: Health,
     deadman_url: str | None,
     systemd: Systemd,
     say: Say,
 ) -> Together:
     """All that goes on beside the requests: deliveries, what is told again, the dead-man's switch, systemd's watchdog."""
+    from jobsight.app.stores import read_view
     from jobsight.engine.deadman import DeadMan
     from jobsight.engine.reposts import Reposts
     from jobsight.engine.together import Together
 
     reposts = Reposts(state, channels, dispatcher.notification_of, health.faults, clock_ms, say)
     dispatcher.on_sent = reposts.note_sent
+
+    def taken_since(from_ms: int) -> list[Delivery]:
+        with read_view(data) as view:
+            return view.taken_since(from_ms)
+
+    reposts.resume(taken_since)
     switches = [] if deadman_url is None else [DeadMan(_ping_of(deadman_url), health.faults, say)]
     return Together([dispatcher, reposts, *switches, systemd])
 

@@ -83,13 +83,29 @@ class Reposts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def resume(self, taken_since: Callable[[int], Sequence[Delivery]]) -> None:
+        """
+        Go on where an earlier process has ended: what was over a moment before is told again as long as it would have been.
+
+        Args:
+            taken_since: What channels took since a moment, ms UTC, in its order; asked only where a channel forgets.
+        """
+        if self._channels:
+            now_ms = self._clock_ms()
+            for one in taken_since(now_ms - max(channel.repost_resolved_ms for channel in self._channels)):
+                if one.channel in self._over:
+                    self._note(one, self._notification_of(one), now_ms if one.done_ms is None else one.done_ms)
+
     def note_sent(self, delivery: Delivery, notification: Notification) -> None:
         """A channel has taken a notification; that something is over is told again for a while."""
+        self._note(delivery, notification, self._clock_ms())
+
+    def _note(self, delivery: Delivery, notification: Notification, at_ms: int) -> None:
         over = self._over.get(delivery.channel)
         if over is None:
             return
         if delivery.kind is NoticeKind.RESOLVE:
-            over[delivery.dedup_key] = (self._clock_ms(), notification)
+            over[delivery.dedup_key] = (at_ms, notification)
         else:
             over.pop(delivery.dedup_key, None)
 

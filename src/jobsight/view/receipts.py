@@ -38,6 +38,12 @@ FROM alerts WHERE opened_ms >= ? ORDER BY number
 # Every notification since a moment.
 SELECT_DELIVERIES_SINCE: Final = "SELECT content FROM deliveries WHERE created_ms >= ? ORDER BY number"
 
+# Of the newest notifications, those that were taken since a moment.
+SELECT_TAKEN_SINCE: Final = """
+SELECT content FROM (SELECT number, state, done_ms, content FROM deliveries ORDER BY number DESC LIMIT 10000)
+WHERE state = 'delivered' AND done_ms >= ? ORDER BY number
+"""
+
 # The node's retry limit.
 SELECT_RETRIES_MAX: Final = "SELECT retries_max FROM applied"
 
@@ -80,6 +86,12 @@ class ReceiptQueries:
         """Every notification that was decided on since a moment (ms UTC), in its order."""
         with self._moment():
             rows = self._connection.execute(SELECT_DELIVERIES_SINCE, (from_ms,))
+            return [decode_delivery(content) for (content,) in rows]
+
+    def taken_since(self, from_ms: int) -> list[Delivery]:
+        """Of the newest 10,000 notifications, those that their channels took since a moment (ms UTC), in their order."""
+        with self._moment():
+            rows = self._connection.execute(SELECT_TAKEN_SINCE, (from_ms,))
             return [decode_delivery(content) for (content,) in rows]
 
     def deliveries_of(self, keys: Sequence[str], from_ms: int, to_ms: int) -> list[Delivery]:
