@@ -18,6 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import jobsight
+from jobsight.client.settings import Settings
+
 START_S = 20
 ACCEPTED = "accepted.ndjson"
 
@@ -33,10 +36,13 @@ class Monitor:
         folder: Where accepted reports stand, one a line; they are read again at the start.
         port: 0 for any free one.
         token: The only one that may report; None lets everybody.
+        spool: Where a program leaves what it could not send within its two seconds, as on a machine that is busy; `reports`
+            has it sent first. None where nothing but the programs themselves is to send it.
     """
 
-    def __init__(self, folder: Path, port: int = 0, token: str | None = None) -> None:
+    def __init__(self, folder: Path, port: int = 0, token: str | None = None, spool: Path | None = None) -> None:
         self.token = token
+        self._spool = spool
         self.faults: deque[Fault] = deque()
         self.arrived = 0
         self.requests: list[list[dict[str, Any]]] = []
@@ -90,6 +96,9 @@ class Monitor:
 
     def reports(self) -> list[dict[str, Any]]:
         """The bodies that were accepted, in order, without repetitions."""
+        if self._spool is not None:
+            with jobsight.Client(settings=Settings(server=self.url, spool=self._spool)) as client:
+                assert client.flush(START_S)
         return reports_in(self.folder)
 
     def stats(self) -> dict[str, Any]:

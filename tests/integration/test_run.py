@@ -30,7 +30,7 @@ JOBSIGHT = [sys.executable, "-c", "import sys; from jobsight.cli import main; sy
 @pytest.fixture
 def monitor(tmp_path: Path) -> Iterator[Monitor]:
     """A monitor that answers."""
-    one = Monitor(tmp_path / "monitor")
+    one = Monitor(tmp_path / "monitor", spool=tmp_path / "spool")
     yield one
     one.stop()
 
