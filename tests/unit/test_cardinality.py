@@ -56,11 +56,27 @@ def test_a_job_that_names_its_task_later_is_bounded_as_well() -> None:
 
 
 def test_a_failure_of_a_task_above_the_bound_raises_its_alert() -> None:
-    """Nothing that has failed is lost for want of a name."""
+    """Nothing that has failed is lost for want of a name: it is told apart by queue and error, as without a task."""
     applier = bounded(1)
-    applier.report(running("a", "one"), JobFailed(job_id="b", task="two", error="boom", retries=0))
+    applier.report(running("a", "one"), JobFailed(job_id="b", task="two", queue="q", error="boom", retries=0))
 
-    assert [(OTHER, "boom")] == [(alert.task, alert.last_error) for alert in applier.alerts()]
+    assert [(None, "q", "boom")] == [(alert.task, alert.queue, alert.last_error) for alert in applier.alerts()]
+
+
+def test_tasks_above_the_bound_do_not_end_each_others_alerts() -> None:
+    """Two that fail otherwise are two alerts, and the success of a third one ends neither; that of its own job does."""
+    applier = bounded(1)
+    applier.report(
+        running("a", "one"),
+        JobFailed(job_id="b", task="two", error="boom", retries=0),
+        JobFailed(job_id="c", task="three", error="no room", retries=0),
+        JobCompleted(job_id="d", task="four", duration_ms=1),
+    )
+    both = [alert.last_error for alert in applier.alerts()]
+    applier.report(JobCompleted(job_id="b", task="two", duration_ms=1))
+
+    assert ["boom", "no room"] == both
+    assert ["no room"] == [alert.last_error for alert in applier.alerts()]
 
 
 def test_a_task_that_is_watched_has_its_name_whatever_the_bound() -> None:

@@ -272,10 +272,15 @@ def _begin(alert: Alert, check: Check | None, at_ms: int) -> None:
 
 
 def _open_alert(state: State, job: Job, error: str) -> Alert:
-    """The open alert for a job's failure; a new one, not yet firing, where there is none."""
-    fingerprint = fingerprint_of(RULE_JOB_FAILED, job.task, job.queue, error)
+    """
+    The open alert for a job's failure; a new one, not yet firing, where there is none.
+
+    Jobs of `OTHER` are of many tasks: one must not end what another has begun, so they are told apart like jobs of none.
+    """
+    task = None if job.task == OTHER else job.task
+    fingerprint = fingerprint_of(RULE_JOB_FAILED, task, job.queue, error)
     found = state.open_by_fingerprint.get(fingerprint)
-    if found is None and job.task is None and state.open_without_task >= OPEN_WITHOUT_TASK_MAX:
+    if found is None and task is None and state.open_without_task >= OPEN_WITHOUT_TASK_MAX:
         fingerprint = fingerprint_of(RULE_JOB_FAILED, None, job.queue, OTHER)
         found = state.open_by_fingerprint.get(fingerprint)
     if found is not None:
@@ -284,12 +289,12 @@ def _open_alert(state: State, job: Job, error: str) -> Alert:
         alert_id=f"{fingerprint}-{job.refs[-1]}",
         fingerprint=fingerprint,
         rule=RULE_JOB_FAILED,
-        task=job.task,
+        task=task,
         queue=job.queue,
     )
     state.open_by_fingerprint[fingerprint] = state.open_by_id[alert.alert_id] = alert
-    if job.task is not None:
-        state.open_by_task[job.task] = alert
+    if task is not None:
+        state.open_by_task[task] = alert
     else:
         state.open_without_task += 1
     return alert
