@@ -80,6 +80,15 @@ def test_a_server_that_does_not_answer_and_a_job_that_is_not_there() -> None:
     assert 69 == jobsight("stats", "--server", "http://127.0.0.1:9").returncode
 
 
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant() -> None:
+    """A command that is almost one, and an address that is no URL: exit code 2, and the remedy."""
+    almost = jobsight("stat")
+    no_url = jobsight("stats", "--server", "127.0.0.1:8787")
+
+    assert (2, True) == (almost.returncode, "Did you mean stats or status?" in almost.stderr)
+    assert (2, True) == (no_url.returncode, "expected a URL such as http://127.0.0.1:8787" in no_url.stderr)
+
+
 def test_a_missing_job_of_a_service(running: Service) -> None:
     """Exit code 66, as for a folder."""
     assert 66 == jobsight("job", "nobody", "--server", running.url).returncode

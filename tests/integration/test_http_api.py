@@ -243,8 +243,10 @@ def test_open_alerts_are_listed(fleet: Service) -> None:
     ("path", "status", "text"),
     [
         ("jobs?taks=etl", 400, "did you mean task?"),
+        ("jobs?limit=501", 400, "limit: expected a number of at most 500"),
+        ("deliveries?state=dad", 400, "state: expected one of waiting|delivered|dead|retried"),
+        ("events", 405, "reports are sent here by POST, got GET"),
         ("jobs?limit=0", 400, "limit: expected"),
-        ("jobs?limit=501", 400, "limit: expected"),
         ("jobs?cursor=nonsense", 400, "cursor: expected"),
         ("tasks?cursor=0", 400, "cursor: expected"),
         ("jobs?since=yesterday", 400, "since: expected an age"),

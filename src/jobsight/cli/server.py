@@ -67,7 +67,7 @@ class Server:
 
     def lines(self, path: str) -> Iterator[str]:
         """The lines of a stream as they come, until it ends. Raises as `call`."""
-        from httpx import HTTPError, Timeout
+        from httpx import ConnectError, HTTPError, Timeout
 
         try:
             with self._client.stream("GET", path, timeout=Timeout(TIMEOUT_SECONDS, read=None)) as answer:
@@ -75,6 +75,8 @@ class Server:
                     answer.read()
                     raise _refusal(answer.status_code, f"{self._name}: {_text_of(answer.text)}")
                 yield from answer.iter_lines()
+        except ConnectError as error:
+            raise _no_answer(self._name, error) from error
         except HTTPError as error:
             raise UnreachableError(f"{self._name} does not answer any more ({error})") from error
 
@@ -84,12 +86,13 @@ def server_at(url: str, token: str | None) -> Server:
     from httpx import Client, InvalidURL
 
     headers = {"authorization": f"Bearer {token}"} if token else {}
+    expected = f"--server: expected a URL such as http://127.0.0.1:8787, got {mask(url)}"
+    if not url.lower().startswith(("http://", "https://")):
+        raise UsageError(expected)
     try:
         return Server(Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS), mask(url))
     except InvalidURL as error:
-        raise UsageError(
-            f"--server: expected a URL such as http://127.0.0.1:8787, got {mask(url)} ({error})"
-        ) from error
+        raise UsageError(f"{expected} ({error})") from error
 
 
 def server_of_folder(data: Path) -> Server | None:

@@ -77,6 +77,9 @@ class Dispatcher:
                 return
             if path not in self._free and not path.startswith(self._free_below or _NOTHING):
                 scope[CALLER] = self._access.identify(scope, headers)
+            if path == EVENTS.path:
+                text = f"reports are sent here by POST, got {scope['method']}"
+                raise HttpRefusal(405, Code.MALFORMED_REQUEST, text, headers=((b"allow", b"POST"),))
         except HttpRefusal as why:
             self._count_refused(f"http_{why.status}")
             is_hot = path == EVENTS.path or path.startswith(PING_PREFIX)

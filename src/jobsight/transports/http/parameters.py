@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from jobsight.core.times import epoch_ms
 from jobsight.protocol.limits import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.faults import nearest, place_and_words
 
 Task = Annotated[Name, Meta(description="Only jobs of this task.")]
 Queue = Annotated[Name, Meta(description="Only jobs of this queue.")]
@@ -214,15 +214,15 @@ def read(pairs: Iterable[tuple[str, str]], kind: type[Parameters]) -> Parameters
     given: dict[str, Any] = {}
     for name, value in pairs:
         if name not in types:
-            raise _malformed(_unknown(name, list(types)))
+            raise _malformed(f"{shown(name)}: there is no such parameter; {nearest(name, list(types))}")
         if name in given:
             raise _malformed(f"{name}: expected once, got it twice")
         given[name] = _switch(name, value) if _is_switch(types[name]) else value
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at `$.")
-        raise _malformed(f"{place.rstrip('`') or 'query'}: {words[0].lower()}{words[1:]}") from error
+        place, words = place_and_words(error, list(types))
+        raise _malformed(f"{place or 'query'}: {words}") from error
 
 
 def moment_ms(name: str, text: str, now_ms: int) -> int:
@@ -258,12 +258,6 @@ def _switch(name: str, value: str) -> bool:
     if found is None:
         raise _malformed(f"{name}: expected 1 or 0, got {shown(value)}")
     return found
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"{shown(name)}: there is no such parameter; {hint}known here: {', '.join(known) or 'none'}"
 
 
 def _malformed(text: str) -> HttpRefusal:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -17,20 +16,12 @@ from jobsight.protocol.refusals import Code
 from jobsight.protocol.session import Outcome
 from jobsight.transports.http.bodies import bounded_body
 from jobsight.transports.http.exchange import STATUS, HttpRefusal
+from jobsight.transports.http.faults import place_and_words
 from jobsight.transports.http.recorder import Recorder
 
 BODY_BYTES_MAX = 1024 * 1024
 
-Wish = TypeVar("Wish")
-
-_WORDS: Final = (
-    (re.compile(r"`(?:str|array)` of length >= (\d+)"), r"a length of at least \1"),
-    (re.compile(r"`(?:str|array)` of length <= (\d+)"), r"a length of at most \1"),
-    (re.compile(r"\bstr\b"), "text"),
-    (re.compile(r"\bint\b"), "whole number"),
-    (re.compile(r"\bbool\b"), "true or false"),
-    (re.compile(r"\barray\b"), "list"),
-)
+Wish = TypeVar("Wish", bound=msgspec.Struct)
 
 
 async def wish_of(request: Request, kind: type[Wish]) -> Wish:
@@ -44,18 +35,10 @@ async def wish_of(request: Request, kind: type[Wish]) -> Wish:
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        raise HttpRefusal(400, Code.MALFORMED_REQUEST, _in_words(str(error))) from error
+        place, words = place_and_words(error, [field.encode_name for field in msgspec.structs.fields(kind)])
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body{'.' if place else ''}{place}: {words}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HttpRefusal(400, Code.MALFORMED_REQUEST, f"body: expected JSON ({error})") from error
-
-
-def _in_words(fault: str) -> str:
-    """What msgspec has found, as our own validation words it."""
-    words, _, place = fault.partition(" - at `$.")
-    for pattern, word in _WORDS:
-        words = pattern.sub(word, words)
-    where = f"body.{place.rstrip('`')}" if place else "body"
-    return f"{where}: {words[0].lower()}{words[1:]}"
 
 
 @contextmanager
