@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 
 from jobsight.transports.http.faults import place_and_words
 
-
 KNOWN = "known here: schedule, state, names, inner, is_on"
 
 
