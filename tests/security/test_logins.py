@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -144,7 +147,7 @@ def test_the_log_holds_references_and_the_folder_holds_argon2id_for_its_owner_al
         sign_in(client, name="anna", password=PASSWORD)
         sign_in(client, name="anna", password="wrong " + PASSWORD)
     files = {path: path.read_bytes() for path in running.data.rglob("*") if path.is_file()}
-    hashes = [path for path in files if path.parent.name == "secrets"]
+    hashes = [path for path in files if path.name.startswith("password-")]
     log = jobsight("log", "cat", "--data", running.data).stdout
 
     assert 1 == len(hashes)
@@ -235,6 +238,47 @@ def test_a_page_from_elsewhere_can_sign_nobody_in_or_out(tmp_path: Path) -> None
         ]
 
     assert [403] * 6 == [one.status_code for one in answers]
+
+
+def test_a_session_outlives_the_service_and_its_end_does_too(tmp_path: Path) -> None:
+    """Nobody signs in again after a restart; who has signed out stays out; what is kept opens nothing."""
+    with guarded(tmp_path) as running, running.client() as client, running.client() as gone:
+        sign_in(client, name="anna", password=PASSWORD)
+        sign_in(gone, name="anna", password=PASSWORD)
+        cookie, ended = client.cookies["jobsight_session"], gone.cookies["jobsight_session"]
+        gone.post("/logout")
+    kept = (tmp_path / "data" / "secrets" / "sessions").read_text()
+    assert 0 == jobsight("backup", tmp_path / "copy", "--data", tmp_path / "data", "--secrets").returncode
+    with service(tmp_path) as running, running.client() as client:
+        answers = [
+            client.get("/api/v1/stats", headers={"cookie": f"jobsight_session={text}"}).status_code
+            for text in (cookie, ended, next(iter(json.loads(kept))))
+        ]
+        user(running, "password", "anna", password="another long one")
+        after = client.get("/api/v1/stats", headers={"cookie": f"jobsight_session={cookie}"}).status_code
+
+    assert cookie not in kept
+    assert sha256(cookie.encode()).hexdigest() in kept
+    assert [200, 401, 401] == answers
+    assert 401 == after
+    assert 0o600 == stat.S_IMODE((tmp_path / "data" / "secrets" / "sessions").stat().st_mode)
+    assert not (tmp_path / "copy" / "secrets" / "sessions").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"zz": {"name": "anna", "password_ref": "r1", "expires_ms": 1}}']
+)
+def test_damaged_sessions_are_none(content: bytes) -> None:
+    """The service starts all the same; everybody signs in again."""
+
+    class Damaged:
+        def read(self) -> bytes:
+            return content
+
+        def write(self, content: bytes) -> None:
+            raise AssertionError("nothing was opened")
+
+    assert Sessions(State(), lambda: 0, Damaged()).find({b"cookie": b"jobsight_session=x"}) is None
 
 
 def test_a_session_has_an_end() -> None:

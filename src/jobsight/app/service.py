@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jobsight.engine.instruments import ObservedWriter
     from jobsight.notifiers.base import Notifier
     from jobsight.transports.http.assembly import ServiceOptions
+    from jobsight.transports.http.guarding import Secrets
 
 SERVICE_FLUSH_MS: Final = 50
 RECORDED_AT_ONCE: Final = 5_000
@@ -115,8 +116,6 @@ async def _serve(
     from jobsight.app.links import link_key, links_under
     from jobsight.app.systemd import READY, Systemd
     from jobsight.app.telling import dispatcher_of, health_of, living_of, self_watch_of
-    from jobsight.logs.folder import SECRETS
-    from jobsight.logs.passwords import PasswordFiles
     from jobsight.notifiers.abouts import abouts_from
     from jobsight.transports.http.assembly import build_service
     from jobsight.transports.http.channel_api import Telling
@@ -149,7 +148,7 @@ async def _serve(
         deliveries=living_of(dispatcher, channels, store.state, data, health, settings.deadman.url, systemd, say),
         telling=Telling(dispatcher=dispatcher, abouts=abouts_from(settings.channels, settings.notify)),
         open_source=lambda: source_of(data),
-        passwords=PasswordFiles(data / SECRETS),
+        secrets=_secrets_of(data),
         clock_ms=clock_ms,
         listening=listening,
         control=control,
@@ -157,6 +156,15 @@ async def _serve(
         beside=None if stdio is None else StdioBeside(writer, Session(stdio, say), say),
     )
     await service.run()
+
+
+def _secrets_of(data: Path) -> Secrets:
+    from jobsight.logs.folder import SECRETS
+    from jobsight.logs.passwords import PasswordFiles
+    from jobsight.logs.session_file import SessionFile
+    from jobsight.transports.http.guarding import Secrets
+
+    return Secrets(passwords=PasswordFiles(data / SECRETS), sessions=SessionFile(data / SECRETS))
 
 
 def _record_settings(settings: Settings, channels: Mapping[str, Notifier], writer: ObservedWriter) -> None:

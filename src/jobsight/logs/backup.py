@@ -12,6 +12,7 @@ import apsw
 from jobsight.errors import CannotCreateError, DataError, NotFoundError
 from jobsight.logs.folder import LOG, SECRETS, VIEW, open_log_reader
 from jobsight.logs.marker import MARKER
+from jobsight.logs.session_file import SESSIONS
 from jobsight.logs.sqlite_errors import in_our_words
 from jobsight.logs.verdict import words
 
@@ -47,7 +48,7 @@ def back_up(data: Path, target: Path, *, has_secrets: bool, progress: Bar) -> in
         _copy_database(data / VIEW, target / VIEW, progress)
     _copy_database(data / LOG, target / LOG, progress)
     if has_secrets and (data / SECRETS).is_dir():
-        shutil.copytree(data / SECRETS, target / SECRETS)
+        shutil.copytree(data / SECRETS, target / SECRETS, ignore=shutil.ignore_patterns(SESSIONS))
     _protect(target)
     return verify_copy(target)
 

@@ -13,7 +13,7 @@ from jobsight.core.state import State
 from jobsight.engine.duties import Duty
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.together import Living
-from jobsight.engine.users import Passwords, is_guarded
+from jobsight.engine.users import is_guarded
 from jobsight.errors import ConfigError
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.acknowledge import acknowledge_endpoints
@@ -21,7 +21,7 @@ from jobsight.transports.http.asking import Source
 from jobsight.transports.http.channel_api import Telling
 from jobsight.transports.http.connections import Bounds
 from jobsight.transports.http.dispatch import EVENTS, Dispatcher
-from jobsight.transports.http.guarding import Guard, guard_of
+from jobsight.transports.http.guarding import Guard, Secrets, guard_of
 from jobsight.transports.http.health import health_endpoints
 from jobsight.transports.http.journal import Journal
 from jobsight.transports.http.openapi import openapi_endpoint
@@ -67,7 +67,7 @@ def build_service(
     ticker: Duty,
     deliveries: Living,
     open_source: Callable[[], Source],
-    passwords: Passwords,
+    secrets: Secrets,
     telling: Telling,
     clock_ms: Callable[[], int],
     listening: socket.socket,
@@ -82,7 +82,7 @@ def build_service(
         writer: Whose `wake` leads to the service's `settle`.
         ticker, deliveries: Run on the service's loop.
         telling: Who delivers. `open_source`: opens the view and the log for a thread that answers queries.
-        passwords: Where the hashes of operators' passwords are kept.
+        secrets: Where hashes of passwords and sessions are kept.
         clock_ms: Wall time, ms since the epoch, UTC.
         listening: The bound address.
         control: The bound control socket of the data folder, where there is one. `on_ready`: told once all is open.
@@ -90,7 +90,7 @@ def build_service(
     """
     journal = Journal()
     peers = Peers([ip_network(network) for network in options.trusted_proxies])
-    guard = _guard(options, writer, passwords, peers, clock_ms)
+    guard = _guard(options, writer, secrets, peers, clock_ms)
     taking = _taking(options, writer, guard.access, peers, clock_ms, journal)
     reading = ReadingSide(writer, open_source, telling, clock_ms, metrics_ms=options.metrics_seconds * 1000)
     endpoints = [
@@ -139,11 +139,15 @@ def refuse_open_address(options: ServiceOptions, state: State, folder: str) -> N
 
 
 def _guard(
-    options: ServiceOptions, writer: ObservedWriter, passwords: Passwords, peers: Peers, clock_ms: Callable[[], int]
+    options: ServiceOptions,
+    writer: ObservedWriter,
+    secrets: Secrets,
+    peers: Peers,
+    clock_ms: Callable[[], int],
 ) -> Guard:
     return guard_of(
         writer,
-        passwords=passwords,
+        secrets=secrets,
         peers=peers,
         rate=RateLimit(options.requests_per_second),
         is_open_to_all=options.insecure_no_auth,

@@ -14,7 +14,7 @@ from jobsight.transports.http.login import Login
 from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.routes import Endpoint
-from jobsight.transports.http.sessions import Sessions
+from jobsight.transports.http.sessions import Sessions, SessionStore
 from jobsight.transports.http.token_api import token_endpoints
 from jobsight.transports.http.user_api import user_endpoints
 
@@ -26,10 +26,17 @@ class Guard(Struct, frozen=True, kw_only=True):
     endpoints: list[Endpoint]
 
 
+class Secrets(Struct, frozen=True, kw_only=True):
+    """Where hashes are kept: of operators' passwords, and of who has signed in."""
+
+    passwords: Passwords
+    sessions: SessionStore
+
+
 def guard_of(
     writer: Writer,
     *,
-    passwords: Passwords,
+    secrets: Secrets,
     peers: Peers,
     rate: RateLimit,
     is_open_to_all: bool,
@@ -38,7 +45,11 @@ def guard_of(
 ) -> Guard:
     """The guard of a service; for the arguments see `Access` and `Users`."""
     state = writer.state
-    tokens, users, sessions = TokenRegistry(state), Users(state, passwords), Sessions(state, clock_ms)
+    tokens, users, sessions = (
+        TokenRegistry(state),
+        Users(state, secrets.passwords),
+        Sessions(state, clock_ms, secrets.sessions),
+    )
     access = Access(
         tokens=tokens,
         sessions=sessions,

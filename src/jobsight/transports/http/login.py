@@ -107,10 +107,12 @@ class Login:
             return _page(target, name, found, 403)
         answer = RedirectResponse(target, 303)
         answer.headers["set-cookie"] = set_cookie(self._sessions.open(found), is_secure=self._is_secure(request))
+        await self._sessions.keep()
         return answer
 
     async def _sign_out(self, request: Request) -> Response:
         self._sessions.close(dict(request.scope["headers"]))
+        await self._sessions.keep()
         answer = RedirectResponse(LOGIN_PATH, 303)
         answer.headers["set-cookie"] = set_cookie("", is_secure=self._is_secure(request))
         return answer

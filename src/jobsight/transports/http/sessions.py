@@ -1,18 +1,26 @@
-"""Sessions of browsers: who has signed in, until when. A session ends with the token or the password behind it."""
+"""
+Sessions of browsers: who has signed in, until when. A session ends with the token or the password behind it.
+
+They outlive the service: of each the hash of its secret is kept, never the secret, so that what is kept opens nothing.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from jobsight.core.state import State
 from jobsight.core.tokens import SCOPES, Token, TokenScope
 from jobsight.core.users import User
 from jobsight.engine.users import is_guarded
+from jobsight.errors import JobsightError
 from jobsight.transports.http.exchange import Headers
 
 COOKIE: Final = "jobsight_session"
@@ -42,19 +50,32 @@ class Session(Struct, frozen=True, kw_only=True, gc=False):
     expires_ms: int
 
 
+class SessionStore(Protocol):
+    """Where sessions are kept from one start of the service to the next."""
+
+    def write(self, content: bytes) -> None:
+        """Keep them durably; JobsightError where they cannot be kept."""
+
+    def read(self) -> bytes:
+        """What was kept; empty for nothing."""
+
+
 class Sessions:
     """
-    The sessions that are open. They end with the service: whoever looks at it then signs in again.
+    The sessions that are open.
 
     Args:
         state: Knows tokens and operators as they are now.
         clock_ms: Wall time, ms since the epoch, UTC.
+        store: Keeps them; without one they end with the service.
     """
 
-    def __init__(self, state: State, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, state: State, clock_ms: Callable[[], int], store: SessionStore | None = None) -> None:
         self._state = state
         self._clock_ms = clock_ms
-        self._open: dict[bytes, Session] = {}
+        self._store = store
+        self._turn = asyncio.Lock()
+        self._open: dict[bytes, Session] = {} if store is None else _decoded(store.read())
 
     @property
     def is_guarded(self) -> bool:
@@ -95,6 +116,16 @@ class Sessions:
         if text is not None:
             self._open.pop(_key(text), None)
 
+    async def keep(self) -> None:
+        """Let what was opened and closed outlive the service. Where the disk refuses, sessions end with it, as without a store."""
+        if self._store is None:
+            return
+        async with self._turn:
+            now_ms = self._clock_ms()
+            good = {key.hex(): one for key, one in self._open.items() if one.expires_ms > now_ms}
+            with suppress(JobsightError):
+                await asyncio.to_thread(self._store.write, msgspec.json.encode(good))
+
     def _scope_of(self, session: Session) -> TokenScope | None:
         now_ms = self._clock_ms()
         if session.expires_ms <= now_ms:
@@ -128,3 +159,12 @@ def set_cookie(text: str, *, is_secure: bool) -> str:
 
 def _key(text: str) -> bytes:
     return sha256(text.encode("latin-1", "replace")).digest()
+
+
+def _decoded(content: bytes) -> dict[bytes, Session]:
+    """The sessions that were kept; none where that is damaged."""
+    try:
+        kept = msgspec.json.decode(content or b"{}", type=dict[str, Session])
+        return {bytes.fromhex(key): session for key, session in kept.items()}
+    except ValueError:
+        return {}
