@@ -12,7 +12,7 @@ import click
 
 from jobsight.cli.desk import API, changing, looking, pages
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, plain, print_json, print_table
+from jobsight.cli.output import Columns, moment, plain, print_json, print_list, print_table
 from jobsight.cli.remote import server_options
 from jobsight.errors import NotFoundError, UsageError
 from jobsight.protocol.expectations import CHECK_FIELDS
@@ -111,15 +111,16 @@ def index(
     """List what is expected of each task, and how that stands."""
     with looking(data, server, token) as desk:
         found = pages(desk, "checks", "checks", sys.maxsize, origin=origin, state=state)
-    if as_json:
-        for one in found:
-            print_json(one)
-        return 0
-    print_table(
-        ["TASK", "STATE", "EXPECTED", "NEXT", "LAST SUCCESS", "BY"],
-        [_row(one) for one in found],
-        "nothing is expected of any task; begin with: jobsight check set TASK --schedule '0 2 * * *'",
-    )
+    columns: Columns = {
+        "TASK": "task",
+        "STATE": "state",
+        "EXPECTED": lambda one: _in_words(one["check"]),
+        "NEXT": "next_slot_ms",
+        "LAST SUCCESS": "last_success_ms",
+        "BY": lambda one: f"{one['origin']} ({one['author']})" if one["author"] else one["origin"],
+    }
+    hint = "nothing is expected of any task; begin with: jobsight check set TASK --schedule '0 2 * * *'"
+    print_list(found, columns, hint, as_json=as_json)
     return 0
 
 
@@ -176,17 +177,6 @@ def _measure(text: str) -> tuple[str, dict[str, float]]:
     if not dots or not found:
         raise UsageError(f"--measure: expected NAME=MIN..MAX, one of them may be left out, got {plain(text)!r}")
     return name, found
-
-
-def _row(one: dict[str, Any]) -> list[str]:
-    return [
-        one["task"],
-        one["state"],
-        _in_words(one["check"]),
-        moment(one["next_slot_ms"]),
-        moment(one["last_success_ms"]),
-        f"{one['origin']} ({one['author']})" if one["author"] else one["origin"],
-    ]
 
 
 def _in_words(check: dict[str, Any]) -> str:
