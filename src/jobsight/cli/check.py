@@ -20,7 +20,7 @@ from jobsight.protocol.expectations import CHECK_FIELDS
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FIELDS = {
-    "schedule": ("SCHEDULE", "When it starts: five cron fields, @daily, or `every 15m`."),
+    "schedule": ("SCHEDULE", "When it starts: five cron fields, @daily, `every 15m`, or as systemd: `Mon..Fri 02:00`."),
     "tz": ("ZONE", "IANA zone in which the schedule is read.  [default: UTC]"),
     "start_grace": ("TIME", "A run must start within this after its slot.  [default: 5m]"),
     "early_margin": ("TIME", "A run this much before its slot counts for it.  [default: 1m]"),

@@ -23,7 +23,11 @@ def command() -> None:
 @command.command("add")
 @click.argument("name")
 @click.option("--match", multiple=True, required=True, metavar="NAME=GLOB", help="What is silenced; may be repeated.")
-@click.option("--schedule", required=True, help="When it begins: five cron fields, @weekly, or `every 15m`.")
+@click.option(
+    "--schedule",
+    required=True,
+    help="When it begins: five cron fields, @weekly, `every 15m`, or as systemd: `Sat 22:00`.",
+)
 @click.option("--for", "duration", required=True, metavar="TIME", help="How long it lasts: 30m, 2h.")
 @click.option("--tz", metavar="ZONE", help="IANA zone in which the schedule is read.  [default: UTC]")
 @click.option("--comment", default="", help="Why.")

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Final, NamedTuple
 
+from jobsight.core.on_calendar import is_calendar, read_calendar, slots_after
 from jobsight.core.spans import SPAN_FORMS, span_ms
 from jobsight.errors import ConfigError
 
@@ -56,7 +57,8 @@ def next_slot_ms(schedule: str, zone: str, after_ms: int, anchor_ms: int = 0) ->
     The first moment after `after_ms` at which a run is expected, before any grace.
 
     Args:
-        schedule: A cron expression of five fields, a name like `@daily`, or an interval like `every 15m`.
+        schedule: A cron expression of five fields, a name like `@daily`, an interval like `every 15m`, or what systemd
+            timers have after `OnCalendar=`, like `Mon..Fri 02:00`.
         zone: The IANA zone that decides what "midnight" means; intervals do not mind it.
         after_ms: Milliseconds since the epoch, UTC.
         anchor_ms: Intervals are counted from here.
@@ -114,6 +116,8 @@ def _read(schedule: str, zone: str) -> _Schedule:
     every = _EVERY.fullmatch(text)
     if every is not None:
         return _interval(every[1], schedule)
+    if is_calendar(text):
+        return _calendar(text, schedule, zone)
     return _cron(text, schedule, zone)
 
 
@@ -129,6 +133,20 @@ def _interval(span: str, schedule: str) -> _Schedule:
         return count(find(after_ms, anchor_ms), interval_ms)
 
     return _Schedule(find, walk)
+
+
+def _calendar(text: str, schedule: str, zone: str) -> _Schedule:
+    try:
+        calendar = read_calendar(text)
+    except ValueError as error:
+        raise ScheduleError(f"schedule {_shown(schedule)}: {error}") from error
+    tz = _zone(calendar.zone or zone)
+
+    @lru_cache(maxsize=SLOTS_REMEMBERED)
+    def slot_after(after_ms: int) -> int | None:
+        return next(slots_after(calendar, tz, after_ms), None)
+
+    return _Schedule(lambda after_ms, _: slot_after(after_ms), lambda after_ms, _: slots_after(calendar, tz, after_ms))
 
 
 def _cron(text: str, schedule: str, zone: str) -> _Schedule:
@@ -164,7 +182,7 @@ def _refuse_bad_fields(expression: str, schedule: str) -> None:
     if len(fields) != len(_FIELDS):
         raise ScheduleError(
             f"schedule {_shown(schedule)}: expected five fields (minute hour day month weekday), a name like @daily, "
-            f"or an interval like `every 15m`; got {len(fields)} fields"
+            f"an interval like `every 15m`, or a calendar event of systemd like `Mon..Fri 02:00`; got {len(fields)} fields"
         )
     for index, name in enumerate(_FIELDS):
         single = ["*"] * len(_FIELDS)
