@@ -129,3 +129,32 @@ def test_an_empty_monitor_says_what_to_do_next(visit, tmp_path_factory: pytest.T
         fresh.tell({"type": "job_completed", "job_id": "first", "task": "first.task", "duration_ms": 5})
         expect(page.locator("main")).to_contain_text("first.task")
         page.goto("about:blank")
+
+
+def test_an_operator_is_added_gets_another_password_and_is_removed(visit, guarded: Monitor, unique: str) -> None:
+    """By an admin on the page of the settings; each time the one concerned finds it so at the door."""
+    name = unique[-20:].strip("-")
+    page = visit("/login?next=/settings", of=guarded)
+    sign_in(page, "ada")
+    operators = page.locator("#operators")
+    operators.get_by_label("Name").fill(name)
+    operators.get_by_label("May").select_option("operate")
+    operators.get_by_label("Password", exact=True).fill("the first long one")
+    operators.get_by_role("button", name="Add an operator").click()
+    row = operators.locator("tr", has_text=name)
+    expect(row).to_contain_text("operate")
+    row.get_by_label(f"Another password for {name}").fill("the second long one")
+    row.get_by_role("button", name="Change").click()
+    page.wait_for_url("**did=saved**")
+    other = visit("/login?next=/jobs", of=guarded)
+    sign_in(other, name, "the first long one")
+    expect(other.get_by_role("alert")).to_contain_text("wrong")
+    sign_in(other, name, "the second long one")
+    expect(other).to_have_url(re.compile("/jobs"))
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    row.get_by_role("button", name="Remove").click()
+    expect(row).to_have_count(0)
+    other.goto("/jobs")
+
+    expect(other).to_have_url(re.compile("/login"))

@@ -98,11 +98,12 @@ def _credentials(writer: Writer, data: Path) -> list[Endpoint]:
     from jobsight.transports.http.ping_url_api import ping_url_endpoints
     from jobsight.transports.http.token_api import token_endpoints
     from jobsight.transports.http.user_api import user_endpoints
+    from jobsight.transports.http.user_changes import UserChanges
 
     return [
         *token_endpoints(writer, TokenRegistry(writer.state), clock_ms),
         *ping_url_endpoints(writer, {}),
-        *user_endpoints(writer, Users(writer.state, PasswordFiles(data / SECRETS))),
+        *user_endpoints(UserChanges(writer, Users(writer.state, PasswordFiles(data / SECRETS)))),
     ]
 
 

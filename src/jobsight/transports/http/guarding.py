@@ -11,12 +11,14 @@ from jobsight.engine.users import Passwords, Users
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.login import Login
+from jobsight.transports.http.pages.user_actions import user_action_endpoints
 from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.sessions import Sessions, SessionStore
 from jobsight.transports.http.token_api import token_endpoints
 from jobsight.transports.http.user_api import user_endpoints
+from jobsight.transports.http.user_changes import UserChanges
 
 
 class Guard(Struct, frozen=True, kw_only=True):
@@ -62,5 +64,11 @@ def guard_of(
     login = Login(
         users=users, tokens=tokens, sessions=sessions, peers=peers, is_let_in=access.is_let_in, clock_ms=clock_ms
     )
-    endpoints = [*login.endpoints(), *token_endpoints(writer, tokens, clock_ms), *user_endpoints(writer, users)]
+    changes = UserChanges(writer, users)
+    endpoints = [
+        *login.endpoints(),
+        *token_endpoints(writer, tokens, clock_ms),
+        *user_endpoints(changes),
+        *user_action_endpoints(changes),
+    ]
     return Guard(access=access, endpoints=endpoints)
