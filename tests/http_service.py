@@ -21,7 +21,7 @@ from faults.length import IS_LONG
 JOBSIGHT = str(Path(sys.executable).parent / "jobsight")
 EVENTS = "/api/v1/events"
 NDJSON = {"content-type": "application/x-ndjson"}
-DEADLINE_S = 120 if IS_LONG else 30
+DEADLINE_S = 120 if IS_LONG else 60
 
 Found = TypeVar("Found")
 

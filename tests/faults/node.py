@@ -15,7 +15,7 @@ from typing import Any
 from faults.length import IS_LONG
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DEADLINE_S = 120 if IS_LONG else 30
+DEADLINE_S = 120 if IS_LONG else 60
 
 
 def command(*words: str, python: str = sys.executable) -> list[str]:

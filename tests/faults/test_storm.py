@@ -1,9 +1,9 @@
-"""F18: ten thousand failures in a second: few notifications, bounded memory, and the reports are taken as fast as others."""
+"""F18: ten thousand failures in a second: few notifications, bounded memory, and the reports cost hardly more than others."""
 
 from __future__ import annotations
 
 import json
-import time
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,20 +17,35 @@ from jobsight.testing.sinks import http_sink
 
 FAILURES = 10_000
 MEMORY_MB_MAX = 250
-SLOWER_MAX = 2.5
-"""Both are measured on a machine that does other things: the figure itself is for `make faults`."""
+DEARER_MAX = 2.5
+"""Of processor time, with all that is told: 200 alerts, and notifications to the bound. 1.6 to 1.8 are usual."""
 
 
 def post(running: Service, lines: list[dict[str, object]]) -> float:
-    """Send all of it as one stream; how long the answers took, in seconds."""
+    """Send all of it as one stream; how many seconds of a processor the service takes until it is answered and in the view."""
     body = "".join(json.dumps(line) + "\n" for line in lines)
-    began = time.monotonic()
+    began_s = processor_s(running)
     with running.client() as client:
         answers = client.post("/api/v1/events", content=body, headers=NDJSON).text.splitlines()
-    took_s = time.monotonic() - began
+        until(lambda: "\njobsight_view_lag_events 0.0\n" in client.get("/metrics").text, "the view")
+    took_s = processor_s(running) - began_s
     assert len(lines) == len(answers)
     assert not any('"error"' in answer[:20] for answer in answers)
     return took_s
+
+
+def completions(name: str, kinds: int) -> list[dict[str, object]]:
+    """As many reports as there are failures in the storm."""
+    return [
+        {"type": "job_completed", "job_id": f"{name}{n}", "task": f"good-{n % kinds}", "duration_ms": 5}
+        for n in range(FAILURES)
+    ]
+
+
+def processor_s(running: Service) -> float:
+    """Seconds of a processor that the service has taken so far."""
+    figures = Path(f"/proc/{running.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(figures[11]) + int(figures[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(running: Service) -> float:
@@ -45,29 +60,32 @@ def test_ten_thousand_failures_are_few_notifications(
     kinds: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """At most twenty in a minute to a channel, the first at once, and every failure is counted on an alert."""
-    completed: list[dict[str, object]] = [
-        {"type": "job_completed", "job_id": f"c{n}", "task": f"good-{n % kinds}", "duration_ms": 5}
-        for n in range(FAILURES)
-    ]
     failed: list[dict[str, object]] = [
         {"type": "job_failed", "job_id": f"f{n}", "task": f"bad-{n % kinds}", "error": "disk full", "retries": 0}
         for n in range(FAILURES)
     ]
     with beside(http_sink) as (hook,), service(tmp_path, "--notify", hook.url()) as running:
-        calm_s = post(running, completed)
-        storm_s = post(running, failed)
+        post(running, [{"type": "job_failed", "job_id": "first", "task": "first", "error": "x", "retries": 3}])
         until(lambda: hook.received, "the first notification")
-        with running.control() as client:
-            found = client.get("/api/v1/alerts", params={"limit": 500}).json()["alerts"]
+        calm_s = post(running, completions("before", kinds))
+        storm_s = post(running, failed)
+        calm_s = (calm_s + post(running, completions("after", kinds))) / 2
+        until(lambda: hook.received, "the first notification")
+
+        def on_alerts() -> int:
+            with running.control() as client:
+                found = client.get("/api/v1/alerts", params={"limit": 500}).json()["alerts"]
+            return sum(alert["count"] for alert in found if alert["rule"] == "job_failed")
+
+        until(lambda: on_alerts() == FAILURES + 1, "every failure on an alert")
         stats = running.stats()
         peak_mb = memory_mb(running)
         told = len(hook.received)
         assert 0 == running.stop()
 
-    record_property("slower_by", round(storm_s / calm_s - 1, 2))
+    record_property("dearer_by", round(storm_s / calm_s - 1, 2))
     record_property("memory_mb", peak_mb)
-    assert FAILURES == stats["failed"]
-    assert FAILURES == sum(alert["count"] for alert in found if alert["rule"] == "job_failed")
+    assert FAILURES + 1 == stats["failed"]
     assert 1 <= told <= STORM_SENT_MAX
     assert peak_mb < MEMORY_MB_MAX
-    assert storm_s < calm_s * SLOWER_MAX + 1, f"{calm_s:.2f} s for completions, {storm_s:.2f} s for failures"
+    assert storm_s < calm_s * DEARER_MAX, f"{calm_s:.2f} s for completions, {storm_s:.2f} s for failures"

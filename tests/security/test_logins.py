@@ -165,12 +165,20 @@ def test_the_log_holds_references_and_the_folder_holds_argon2id_for_its_owner_al
 def test_guessing_is_slowed_down_by_name_and_by_address(tmp_path: Path) -> None:
     """The right password does not help who has tried too often; nobody learns which names there are."""
     with guarded(tmp_path) as running, running.client() as client:
-        tries = [sign_in(client, name="anna", password=f"guess {n}") for n in range(TRIES_PER_MINUTE + 1)]
+        began = time.monotonic()
+        tries = [sign_in(client, name="anna", password="guess")]
+        while tries[-1].status_code == 403:
+            tries.append(sign_in(client, name="anna", password="guess"))
+        refused = time.monotonic()
         late = sign_in(client, name="anna", password=PASSWORD)
+        ended = time.monotonic()
 
-    assert {403} == {one.status_code for one in tries[:TRIES_PER_MINUTE]}
-    assert [429, 429] == [tries[-1].status_code, late.status_code]
-    assert 1 <= int(late.headers["retry-after"]) <= 60
+    turns_max = TRIES_PER_MINUTE * (1 + (refused - began) / 60)
+    assert TRIES_PER_MINUTE <= len(tries) - 1 <= turns_max
+    assert 429 == tries[-1].status_code
+    assert 1 <= int(tries[-1].headers["retry-after"]) <= 60
+    # On a machine so busy that a turn has come meanwhile, the right password is right.
+    assert 429 == late.status_code or ended - began > 60 / TRIES_PER_MINUTE
 
 
 def test_an_unknown_name_costs_as_much_as_a_wrong_password(tmp_path: Path) -> None:

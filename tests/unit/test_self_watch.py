@@ -9,7 +9,7 @@ import pytest
 from watched_state import HOUR_MS, MINUTE_MS, SECOND_MS, WatchedState
 
 from jobsight.core.events import InternalEvent, StatusUpdate
-from jobsight.engine.health import OUTBOX_MS, ROOM_BYTES, STUCK_MS, TICK_MS, Health, Vitals
+from jobsight.engine.health import OUTBOX_MS, ROOM_BYTES, SLOW_COMMITS, STUCK_MS, TICK_MS, Health, Vitals
 from jobsight.engine.self_watch import EVERY_MS, MEBIBYTE, OVER_AFTER_MS, Room, SelfWatch, is_low
 from jobsight.engine.ticker import Ticker
 
@@ -205,6 +205,7 @@ class Body:
     def __init__(self) -> None:
         self.reason: str | None = None
         self.in_flight = self.commits = 0
+        self.commit_seconds = 0.0
         self.oldest_ms: int | None = None
         self.room: Room | None = ENOUGH
         self.now_ms = self.steady_ms = 1_000_000
@@ -213,6 +214,7 @@ class Body:
                 why_not_ready=lambda: self.reason,
                 in_flight=lambda: self.in_flight,
                 commits=lambda: self.commits,
+                commit_seconds=lambda: self.commit_seconds,
                 oldest_waiting_ms=lambda: self.oldest_ms,
                 room=lambda: self.room,
             ),
@@ -259,6 +261,20 @@ def test_each_part_is_watched(trouble: dict[str, Any], expected: list[str], is_a
     body.health.tick()
 
     assert (expected, is_alive) == (body.found(), body.health.is_alive())
+
+
+def test_a_disk_that_is_slow_for_a_while_is_no_health_and_no_reason_to_start_again() -> None:
+    """Half a second for each of ten batches; one that was slow says nothing, and ten fast ones are health again."""
+    body = Body()
+    found = []
+    for seconds in (0.001,) * 9 + (2.0,) + (0.5,) * SLOW_COMMITS + (0.001,) * SLOW_COMMITS:
+        body.commits, body.commit_seconds = body.commits + 1, body.commit_seconds + seconds
+        body.step(SECOND_MS)
+        if body.commits % SLOW_COMMITS == 0:
+            found.append((body.health.faults(), body.health.is_alive()))
+
+    slow = "commit: the disk takes 500 ms to store a batch, expected less than 250 ms"
+    assert [([], True), ([slow], True), ([], True)] == found
 
 
 def test_a_disk_that_hangs_and_a_loop_that_hangs_are_no_life() -> None:

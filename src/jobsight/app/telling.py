@@ -84,6 +84,7 @@ def health_of(writer: ObservedWriter, data: Path, dispatcher: Dispatcher) -> Hea
         why_not_ready=writer.why_not_ready,
         in_flight=lambda: writer.in_flight,
         commits=lambda: writer.instruments.commits + writer.instruments.failed_commits,
+        commit_seconds=lambda: writer.instruments.commit_seconds,
         oldest_waiting_ms=dispatcher.oldest_waiting_ms,
         room=lambda: room_of(data),
     )

@@ -19,6 +19,12 @@ TICK_MS: Final = 10_000
 OUTBOX_MS: Final = 15 * 60_000
 """A notification that waits for so long reaches nobody."""
 
+SLOW_MS: Final = 250
+"""A batch that is stored takes a few milliseconds; a disk that needs so long for each one is ill, or shared with too many."""
+
+SLOW_COMMITS: Final = 10
+"""Over so many batches, so that one sync that was slow says nothing."""
+
 ROOM_BYTES: Final = 64 * MEBIBYTE
 
 
@@ -28,7 +34,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
 
     Attributes:
         why_not_ready: In words, why no report can be stored now; None while that works.
-        in_flight: What was handed in and is not stored; `commits`: batches stored so far.
+        in_flight: What was handed in and is not stored; `commits`: batches stored so far, `commit_seconds`: in so much time.
         oldest_waiting_ms: Since when the oldest notification waits, ms UTC; None for none.
         room: Of the disk; None where that cannot be known now.
     """
@@ -36,6 +42,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
     why_not_ready: Callable[[], str | None]
     in_flight: Callable[[], int]
     commits: Callable[[], int]
+    commit_seconds: Callable[[], float]
     oldest_waiting_ms: Callable[[], int | None]
     room: Callable[[], Room | None]
 
@@ -54,7 +61,9 @@ class Health:
         self._clock_ms: Final = clock_ms
         self._steady_ms: Final = steady_ms
         self._ticked_ms = self._moved_ms = steady_ms()
-        self._commits = vitals.commits()
+        self._commits = self._judged_commits = vitals.commits()
+        self._judged_seconds = vitals.commit_seconds()
+        self._commit_ms = 0.0
 
     def due_ms(self) -> int | None:
         """It is content with whenever a tick comes."""
@@ -66,6 +75,11 @@ class Health:
         commits = self._vitals.commits()
         if commits != self._commits or self._vitals.in_flight() == 0:
             self._commits, self._moved_ms = commits, self._ticked_ms
+        judged = commits - self._judged_commits
+        if judged >= SLOW_COMMITS:
+            seconds = self._vitals.commit_seconds()
+            self._commit_ms = (seconds - self._judged_seconds) * 1000 / judged
+            self._judged_commits, self._judged_seconds = commits, seconds
 
     def is_alive(self) -> bool:
         """Whether the process gets on with its work; where not, only a restart helps."""
@@ -80,6 +94,10 @@ class Health:
             found.append(f"commit: {reason}")
         if now_ms - self._moved_ms >= STUCK_MS:
             found.append(f"commit: nothing was stored for {span_text(now_ms - self._moved_ms)}, and something waits")
+        if self._commit_ms >= SLOW_MS:
+            found.append(
+                f"commit: the disk takes {self._commit_ms:.0f} ms to store a batch, expected less than {SLOW_MS} ms"
+            )
         if now_ms - self._ticked_ms >= TICK_MS:
             found.append(f"ticker: no deadline was looked at for {span_text(now_ms - self._ticked_ms)}")
         oldest_ms = vitals.oldest_waiting_ms()
