@@ -57,7 +57,7 @@ def assert_it_works(bin_folder: Path, folder: Path) -> None:
 @pytest.mark.parametrize("resolution", ["highest", "lowest-direct"])
 def test_the_wheel_works(packages: Packages, python: Python, resolution: str, tmp_path: Path) -> None:
     """With the newest dependencies that there are, and with the oldest that pyproject.toml allows."""
-    bin_folder = installed(tmp_path, packages.wheel, python, "--resolution", resolution)
+    bin_folder = installed(tmp_path, python, "--resolution", resolution, str(packages.wheel))
 
     assert_it_works(bin_folder, tmp_path)
 
@@ -65,7 +65,7 @@ def test_the_wheel_works(packages: Packages, python: Python, resolution: str, tm
 @pytest.mark.parametrize("has_node", [True, False], ids=["with node", "without node"])
 def test_the_sdist_works(packages: Packages, has_node: bool, tmp_path: Path) -> None:
     """Whoever installs from source gets the same, pages included, whether or not there is a Node to build them."""
-    bin_folder = installed(tmp_path, packages.sdist, pythons()[0], has_node=has_node)
+    bin_folder = installed(tmp_path, pythons()[0], str(packages.sdist), has_node=has_node)
 
     assert_it_works(bin_folder, tmp_path)
     assert sorted(names_of(packages, tmp_path)) == sorted(
@@ -76,7 +76,7 @@ def test_the_sdist_works(packages: Packages, has_node: bool, tmp_path: Path) -> 
 def test_a_clone_can_be_installed_without_node(tmp_path: Path) -> None:
     """pip on a clone builds the pages too: where there is no Node, it fetches one for the build."""
     run("git", "clone", "--quiet", str(ROOT), "clone", cwd=tmp_path, env=dict(os.environ))
-    bin_folder = installed(tmp_path, tmp_path / "clone", pythons()[-1], has_node=False)
+    bin_folder = installed(tmp_path, pythons()[-1], str(tmp_path / "clone"), has_node=False)
 
     assert list(bin_folder.parent.glob("lib/python*/site-packages/jobsight/web/assets/app-*.js"))
 
