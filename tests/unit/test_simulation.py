@@ -19,6 +19,9 @@ from jobsight.core.schedule import next_slot_ms
 SEED = 20_260_329
 TASKS = 1_000
 FAULTS = 100
+FAULTS_UNSEEN_MAX = 15
+"""Further ones, in whose place others may come due while nobody watches."""
+
 DAYS = 30
 LATE_MS = 2 * SECOND_MS
 BERLIN_SPRING_MS = round(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp()) * 1000
@@ -244,14 +247,22 @@ def test_a_healthy_month_pages_nobody(change_ms: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_every_fault_is_found_in_time() -> None:
-    """100 faults among 1,000 tasks in a month: 100 are found, each within its grace and 2 s, and nothing else."""
+    """
+    Faults among 1,000 tasks, in a month with the same restarts and clock steps: each is found within its grace and 2 s, and
+    nothing else is. 100 of them at least come due while somebody watches; what comes due while nobody does is unverified.
+    """
     print(f"seed {SEED}")
-    month = Month(SEED, BERLIN_SPRING_MS - 15 * DAY_MS, faults=FAULTS)
-    month.run([])
-    late = [fault for fault in month.injected if fault.found_ms is None or fault.found_ms > fault.due_ms + LATE_MS]
+    month = Month(SEED, BERLIN_SPRING_MS - 15 * DAY_MS, faults=FAULTS + FAULTS_UNSEEN_MAX)
+    broken = interruptions(month.start_ms)
+    month.run(broken)
+    away = [(at_ms, at_ms + by_ms) for at_ms, what, by_ms in broken if what == "restart"]
+    seen = [fault for fault in month.injected if not any(since <= fault.due_ms <= until for since, until in away)]
+    late = [fault for fault in seen if fault.found_ms is None or fault.found_ms > fault.due_ms + LATE_MS]
     early = [fault for fault in month.injected if fault.found_ms is not None and fault.found_ms < fault.due_ms]
+    found = {what.split()[2].rstrip(":") for what in month.opened.values() if not what.startswith("self.")}
 
     assert [] == late
     assert [] == early
-    assert FAULTS == len(month.injected)
-    assert {fault.task for fault in month.injected} == {what.split()[2].rstrip(":") for what in month.opened.values()}
+    assert FAULTS + FAULTS_UNSEEN_MAX == len(month.injected)
+    assert len(seen) >= FAULTS
+    assert {fault.task for fault in seen} <= found <= {fault.task for fault in month.injected}
