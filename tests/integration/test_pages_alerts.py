@@ -235,6 +235,26 @@ def test_the_alerts_of_a_filter_over_jobs_are_acknowledged(browser: httpx.Client
     assert [f"{name}.export"] == on(browser, name, "silenced")
 
 
+def test_an_action_over_jobs_finds_what_it_is_about_behind_many_others(browser: httpx.Client, name: str) -> None:
+    """A failed and a lost job among thousands that went well are met, without a status in the filter."""
+    address(browser, f"{name}.load")
+    lost = {"type": "update_status", "job_id": f"{name}-gone", "status": "lost", "task": f"{name}.load"}
+    done = [{"type": "job_completed", "job_id": f"{name}-ok-{n}", "task": f"{name}.work"} for n in range(10_100)]
+    lines = [json.dumps(one) for one in (lost, *done)]
+    browser.post(EVENTS, content="\n".join(lines).encode(), headers=NDJSON).raise_for_status()
+    until(
+        lambda: f"{name}-ok-10099" in browser.get("/jobs", params={"q": f"task:{name}.work"}).text, "all to be listed"
+    )
+    query = {"q": f"task:{name}.*"}
+
+    assert "Acknowledge 2 alerts?" in browser.get("/bulk/jobs/acknowledge", params=query).text
+    assert "Dismiss 1 lost job?" in browser.get("/bulk/jobs/dismiss", params=query).text
+    browser.post("/bulk/jobs/acknowledge", data=query)
+    browser.post("/bulk/jobs/dismiss", data=query)
+    assert [f"{name}.export", f"{name}.load"] == on(browser, name, "acknowledged")
+    assert "dismissed by" in browser.get(f"/jobs/{name}-gone").text
+
+
 def test_lost_jobs_are_dismissed(browser: httpx.Client, name: str) -> None:
     """A job of which nobody will hear again stands cancelled, with who said so."""
     body = {"type": "update_status", "job_id": f"{name}-gone", "status": "lost", "task": f"{name}.gone"}

@@ -183,11 +183,12 @@ def test_a_change_of_a_check_is_told_with_what_differs(running: Service, browser
     set_check = ["check", "set", task, "--server", running.url, "--schedule"]
     assert 0 == jobsight(*set_check, "10 */3 * * *").returncode
     assert "→" not in text_of(browser.get(f"/tasks/{task}").text)
-    change = browser.put(f"/api/v1/checks/{task}", json={"schedule": "10 */2 * * *"})
+    change = browser.put(f"/api/v1/checks/{task}", json={"schedule": "10 */2 * * *", "start_grace": "15m"})
     said = text_of(browser.get(f"/tasks/{task}").text)
 
     assert 200 == change.status_code
     assert "schedule 10 */3 * * * → 10 */2 * * *" in said
+    assert "start grace none → 15 m" in said
     assert f"{task} check set by" in text_of(browser.get("/?range=10m").text)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobsight.core.alert import RESOLVED, Alert
+from jobsight.core.alert import FIRING, RESOLVED, Alert
 from jobsight.core.events import InternalEvent
 from jobsight.core.routing import Matcher
 from jobsight.core.silences import SILENCES_MAX
@@ -120,7 +120,7 @@ class Actions:
     async def acknowledge_of_jobs(self, request: Request) -> Response:
         """Somebody takes care of the alerts that the jobs which match have opened."""
         form = await form_body(request)
-        met = await self._gathered(form)
+        met = await self._gathered(form, "acknowledge")
         alerts = firing_problems(self._state, met.problems)
         await self._doing.store(_hands("acknowledge", alerts, request, form))
         return back(form, "acknowledged", "/jobs", len(alerts))
@@ -128,7 +128,7 @@ class Actions:
     async def silence_of_jobs(self, request: Request) -> Response:
         """Nobody is told of the tasks and queues of the jobs that match."""
         form = await form_body(request)
-        met = await self._gathered(form)
+        met = await self._gathered(form, "silence")
         matchers = [Matcher(name="task", pattern=task) for task in met.tasks]
         matchers += [Matcher(name="queue", pattern=queue) for queue in met.queues]
         await self._doing.store(self._silences(matchers, request, form))
@@ -137,7 +137,7 @@ class Actions:
     async def dismiss(self, request: Request) -> Response:
         """The lost jobs that match stand cancelled."""
         form = await form_body(request)
-        met = await self._gathered(form)
+        met = await self._gathered(form, "dismiss")
         author, comment = caller_of(request).author, comment_of(form)
         reason = f"dismissed by {author}" + (f": {comment}" if comment else "")
         reports = [{"type": "job_cancelled", "job_id": job_id, "reason": reason} for job_id in met.lost]
@@ -159,11 +159,12 @@ class Actions:
         query = parameters.read(named.items(), BulkAlertsQuery)
         return form, meant_alerts(self._state, query, self._clock_ms())
 
-    async def _gathered(self, form: Form) -> Any:
+    async def _gathered(self, form: Form, verb: str) -> Any:
         _, job_filter, faults = filter_of(JobsQuery(q=form.get("q", "")))
         if faults:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, faults[0].text)
-        return await self._asking.ask(lambda source: gather(source, job_filter, self._clock_ms()))
+        firing = [one for one, alert in self._state.open_by_fingerprint.items() if alert.state == FIRING]
+        return await self._asking.ask(lambda source: gather(source, job_filter, self._clock_ms(), verb, firing))
 
     def _silences(self, matchers: Sequence[Matcher], request: Request, form: Form) -> list[InternalEvent]:
         now_ms, author, comment = self._clock_ms(), caller_of(request).author, comment_of(form)

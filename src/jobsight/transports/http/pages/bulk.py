@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from time import perf_counter
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from jobsight.core.alert import FIRING, RULE_JOB_FAILED, Alert, fingerprint_of
 from jobsight.core.job import FAILED, LOST
@@ -18,7 +19,7 @@ from jobsight.transports.http.pages.alerts import AlertsQuery, Show
 from jobsight.transports.http.pages.attention import AttentionRow, attention_row
 from jobsight.transports.http.pages.jobs import JobsQuery, filter_of, url_of
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
-from jobsight.view.job_filter import JobFilter
+from jobsight.view.job_filter import JobFilter, Names
 
 ROWS: Final = 20
 JOBS_MAX: Final = 10_000
@@ -27,9 +28,12 @@ JOBS_MAX: Final = 10_000
 GATHER_S_MAX: Final = 0.25
 """How long jobs are gathered."""
 
-PAGE: Final = 1_000
+PAGE: Final = 500
 SUBJECTS_MAX: Final = 50
 """Tasks and queues that one action silences."""
+
+CONCERNED: Final = {"acknowledge": FAILED, "dismiss": LOST}
+"""What a bulk action over jobs is about: jobs that stand so, and no others."""
 
 VERBS: Final = {
     "acknowledge": "Acknowledge",
@@ -88,9 +92,20 @@ class BulkView(Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-def gather(source: Source, wanted: JobFilter, at_ms: int) -> Gathered:
-    """The jobs that match, as far as their bounds allow."""
-    end = perf_counter() + GATHER_S_MAX
+def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Collection[str] = ()) -> Gathered:
+    """
+    The jobs that match and that an action is about, as far as their bounds allow, and only until nothing new can come.
+
+    Args:
+        source: Where they are looked for.
+        wanted: The filter.
+        at_ms: Now, ms UTC.
+        verb: acknowledge, silence or dismiss.
+        firing: For acknowledge: the fingerprints of what fires; once all of them were met, no other job matters.
+    """
+    end, all_firing = perf_counter() + GATHER_S_MAX, set(firing)
+    if wanted.status is None and verb in CONCERNED:
+        wanted = replace(wanted, status=Names(patterns=(CONCERNED[verb],)))
     cursor, count = None, 0
     lost: list[str] = []
     problems: dict[str, None] = {}
@@ -110,7 +125,10 @@ def gather(source: Source, wanted: JobFilter, at_ms: int) -> Gathered:
             elif job.queue is not None:
                 queues[job.queue] = None
         count, cursor = count + len(found.jobs), found.cursor
-        if cursor is None or count >= JOBS_MAX or perf_counter() >= end:
+        if verb == "acknowledge" and problems.keys() >= all_firing:
+            cursor = None
+        is_full = verb == "silence" and max(len(tasks), len(queues)) > SUBJECTS_MAX
+        if is_full or cursor is None or count >= JOBS_MAX or perf_counter() >= end:
             return Gathered(
                 jobs=count,
                 is_all=cursor is None,
@@ -168,7 +186,7 @@ def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkV
         }
 
         def finish(source: Source) -> BulkView:
-            met = None if faults else gather(source, job_filter, wanted.at_ms)
+            met = None if faults else gather(source, job_filter, wanted.at_ms, verb, firing)
             rows = [firing[one] for one in met.problems if one in firing] if met is not None else []
             names = [] if met is None else _names(verb, met)
             return BulkView(

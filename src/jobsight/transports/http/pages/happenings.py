@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from jobsight.core.alert import RULE_JOB_FAILED
 from jobsight.transports.http.pages.attention import KINDS, NAMES, subject_of
+from jobsight.transports.http.pages.words import span
 from jobsight.view.answers import AuditAnswer
 from jobsight.view.queries import Reader
 
@@ -120,5 +121,11 @@ def _difference(entry: AuditAnswer, earlier: AuditAnswer | None) -> str:
 
 
 def _fields(entry: AuditAnswer) -> dict[str, Any]:
+    """What was expected, in words: `start_grace_ms: 900000` is a start grace of 15 m."""
     expected = entry.detail.get("expected")
-    return expected if isinstance(expected, dict) else {}
+    return {
+        name.removesuffix("_ms").replace("_", " "): span(value)
+        if name.endswith("_ms") and isinstance(value, int)
+        else value
+        for name, value in (expected if isinstance(expected, dict) else {}).items()
+    }
