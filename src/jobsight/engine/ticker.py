@@ -113,6 +113,9 @@ class Ticker:
         state.alive_ms = state.alive_ms or clock_ms()
         self._noted_ms = state.alive_ms
         self._register_all()
+        if len(self._heap) == 0 and not self._ready:  # nothing was missed; a clock that is set from here on is seen
+            state.alive_ms = clock_ms()
+            self._has_watched()
 
     def due_ms(self) -> int | None:
         """In how many milliseconds `tick` wants to be called; None while nothing is watched, or an answer is waited for."""
