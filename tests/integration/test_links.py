@@ -95,6 +95,10 @@ def test_the_links_lead_to_the_dashboard(place: Place) -> None:
     assert links["open"].startswith(f"{PUBLIC}/alerts/")
     assert f"{PUBLIC}/tasks/%3Cb%3Enightly%3C%2Fb%3E" == links["task"]
     assert f"{PUBLIC}/jobs/j1" == links["job"]
+    page, field = links["silence"].split("#")
+    with place.running.control() as client:
+        until(lambda: f'id="{field}"' in client.get(page.removeprefix(PUBLIC)).text, "the page with that field")
+    assert links["open"] == page
 
 
 def test_a_link_is_for_one_episode(place: Place) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from jobsight.core.outbox import Delivery
+from jobsight.core.outbox import Delivery, NoticeKind
 from jobsight.core.signed_links import KEY_BYTES, LINK_MS, LinkClaim, signed
 from jobsight.errors import DataError
 from jobsight.logs.files import PRIVATE_FOLDER, write_whole
@@ -17,6 +17,8 @@ from jobsight.logs.system_errors import system_in_our_words
 from jobsight.notifiers.base import Links
 
 KEY_NAME: Final = "links.key"
+SILENCE_FIELD: Final = "silence-for"
+"""The field of an alert's page in which somebody says for how long to silence it."""
 
 
 def link_key(data: Path) -> bytes:
@@ -52,9 +54,11 @@ def _links(base: str, key: bytes, delivery: Delivery) -> Links:
     if delivery.alert_id is None:
         return Links(open=f"{base}/alerts", task=_under(base, "tasks", notice.task))
     claim = LinkClaim(alert_id=delivery.alert_id, channel=delivery.channel, expires_ms=delivery.created_ms + LINK_MS)
+    page = f"{base}/alerts/{quote(delivery.alert_id, safe='')}"
     return Links(
-        open=f"{base}/alerts/{quote(delivery.alert_id, safe='')}",
+        open=page,
         acknowledge=f"{base}/ack/{signed(key, claim)}",
+        silence=None if delivery.kind is NoticeKind.RESOLVE else f"{page}#{SILENCE_FIELD}",
         task=_under(base, "tasks", notice.task),
         job=_under(base, "jobs", notice.job_id),
     )

@@ -31,7 +31,8 @@ class Links(Struct, frozen=True, kw_only=True):
 
     Attributes:
         open: The alert's page. `task`, `job`: those of its task and of the job that failed last.
-        acknowledge, silence: Signed: no login, and a page that asks before it does anything.
+        acknowledge: Signed: no login, and a page that asks before it does anything.
+        silence: Where the alert's page offers to silence it, to whoever may.
     """
 
     open: str | None = None
