@@ -237,6 +237,9 @@ class Monitor:
         self.view.close()
         self.log.close()
         self.folder.close()
+        # What was in flight holds on to the writer, which holds it, and the collector does not look into those structures:
+        # each crash would leave some megabytes behind for ever.
+        vars(self.writer).clear()
 
     def _tail_of(self, job_id: str) -> str | None:
         job: Job | None = self.state.jobs.get(job_id)
