@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
 import traceback
 from datetime import UTC, datetime
@@ -26,10 +27,10 @@ def live(seed: int, steps: int = STEPS) -> None:
         raise
 
 
-def write_result(options: argparse.Namespace, broken: list[int], seconds: int) -> None:
-    """Leave a file behind that says what was run where, and when."""
+def write_result(options: argparse.Namespace, done: int, broken: list[int], seconds: int) -> None:
+    """Leave a file behind that says what was run where, and when; also where a run was ended before its end."""
     RESULTS.mkdir(exist_ok=True)
-    seeds = {"first": options.first, "seeds": options.seeds, "steps": options.steps, "broken": broken}
+    seeds = {"first": options.first, "seeds": done, "wanted": options.seeds, "steps": options.steps, "broken": broken}
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-{options.first}.json"
     path.write_text(json.dumps({**machine(), "command": "make simulate", **seeds, "seconds": seconds}, indent=1) + "\n")
 
@@ -46,17 +47,21 @@ def main() -> int:
         live(options.seed, options.steps)
         print(f"seed {options.seed}: all promises held")
         return 0
-    began, broken = time.monotonic(), []
+    began, broken, done = time.monotonic(), [], 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for seed in range(options.first, options.first + options.seeds):
         try:
             live(seed, options.steps)
+        except KeyboardInterrupt:
+            break
         except Exception as error:  # noqa: BLE001 - whatever breaks is what is looked for; the next seed may show more
             broken.append(seed)
             traceback.print_exception(error)
+        done += 1
         if seed % 100 == 0:
             print(f"seed {seed}: {len(broken)} broken so far, {time.monotonic() - began:.0f} s", flush=True)
-    write_result(options, broken, round(time.monotonic() - began))
-    print(f"{len(broken)} broken: {broken}" if broken else f"{options.seeds} seeds: all promises held")
+    write_result(options, done, broken, round(time.monotonic() - began))
+    print(f"{len(broken)} broken: {broken}" if broken else f"{done} seeds: all promises held")
     return int(bool(broken))
 
 
