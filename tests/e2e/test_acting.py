@@ -105,6 +105,27 @@ def test_many_alerts_are_acknowledged_by_their_filter(visit, shared: Monitor, un
     expect(page.locator(".attention li")).to_have_count(0)
 
 
+def test_some_alerts_are_picked_and_acknowledged(visit, shared: Monitor, unique: str) -> None:
+    """By the mouse or with `x`; live updates and a shared address keep the choice, and the others are left alone."""
+    for number in range(3):
+        shared.fail(f"{unique}-{number}", f"{unique}.{number}")
+    address_of_alert(shared, f"{unique}.2")
+    page = visit(f"/alerts?show=firing&task={unique}.*")
+    page.get_by_label(f"Pick {unique}.0").check()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("[data-picked]")).to_have_text("2 picked:")
+    shared.fail(f"{unique}-9", f"{unique}.9")
+    other = visit(page.url)
+    expect(other.locator("[data-picked]")).to_have_text("2 picked:")
+    expect(other.locator(".attention .subject")).to_have_count(4)
+    other.get_by_role("link", name="Acknowledge…").click()
+    other.get_by_role("button", name="Acknowledge 2").click()
+    shelf(other, "firing", unique)
+
+    expect(other.locator(".attention li")).to_have_count(2)
+
+
 def test_lost_jobs_are_dismissed_from_the_explorer(visit, shared: Monitor, unique: str) -> None:
     """Nothing but what matches is touched."""
     lost = [{"type": "update_status", "job_id": f"{unique}-{n}", "status": "lost", "task": unique} for n in range(2)]

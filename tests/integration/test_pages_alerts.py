@@ -207,6 +207,18 @@ def test_a_bulk_action_shows_its_count_and_keeps_the_filter(browser: httpx.Clien
     assert [f"queue {name}.adhoc"] == on(browser, name)
 
 
+def test_of_a_filter_those_alone_are_meant_that_were_picked(browser: httpx.Client, name: str) -> None:
+    """By their ids, within the filter; the form that asks keeps them, and strange ids mean nothing."""
+    picked = address(browser, f"{name}.load").rpartition("/")[2]
+    query = {"show": "firing", "task": f"{name}.*", "ids": f"{picked},nobody-1"}
+    asked = browser.get("/bulk/alerts/acknowledge", params=query)
+    browser.post("/bulk/alerts/acknowledge", data=fields_of(asked))
+
+    assert "Acknowledge 1 alert?" in asked.text
+    assert [f"{name}.load"] == on(browser, name, "acknowledged")
+    assert [f"{name}.export", f"queue {name}.adhoc"] == on(browser, name)
+
+
 def test_what_opens_after_the_look_is_not_meant(running: Service, browser: httpx.Client, name: str) -> None:
     """Nobody acknowledges an alert that they have not seen."""
     address(browser, f"{name}.load")

@@ -3,10 +3,12 @@ import { startClocks } from "./clocks";
 import { startCopying } from "./copying";
 import { startKeys } from "./keys";
 import { startLive } from "./live";
+import { startPicking } from "./picking";
 import { startTheme } from "./theme";
 
 startTheme();
 startClocks();
 startCopying();
 startKeys();
+startPicking();
 startLive();

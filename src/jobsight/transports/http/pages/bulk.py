@@ -44,10 +44,17 @@ VERBS: Final = {
 
 
 class BulkAlertsQuery(AlertWanted, frozen=True, kw_only=True):
-    """The filter of `/alerts`; `until` is when it was looked at, ms UTC: what opens later is not meant."""
+    """
+    The filter of `/alerts`.
+
+    Attributes:
+        until: When it was looked at, ms UTC: what opens later is not meant.
+        ids: Those alone that were picked, by their alert_id with commas between them; empty for all that match.
+    """
 
     show: Show = "firing"
     until: Annotated[int, Meta(ge=0)] | None = None
+    ids: Annotated[str, Meta(max_length=4_000)] = ""
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
@@ -141,7 +148,9 @@ def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Col
 
 def meant_alerts(state: State, query: BulkAlertsQuery, at_ms: int) -> list[Alert]:
     """The open alerts that a bulk action on the filter of `/alerts` means."""
-    return chosen(shelves(state, at_ms).get(query.show, []), query, query.until)
+    found = chosen(shelves(state, at_ms).get(query.show, []), query, query.until)
+    picked = set(query.ids.split(",")) if query.ids else None
+    return found if picked is None else [alert for alert in found if alert.alert_id in picked]
 
 
 def firing_problems(state: State, fingerprints: Sequence[str]) -> list[Alert]:
