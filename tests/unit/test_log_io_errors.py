@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from shutil import copyfile
 
 import apsw
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from jobsight.errors import StorageError, StorageFullError
 from jobsight.logs.base import BatchKind, Entry, Head
 from jobsight.logs.sqlite import SqliteLog
-from jobsight.testing.disk import failing_disk
+from jobsight.testing.disk import Disk, Operation, failing_disk
 from jobsight.testing.logs import LOG_ID
 
 CALLS = 12
@@ -141,3 +142,33 @@ def test_a_log_at_its_limit_refuses_whole_calls(path: Path) -> None:
     heads = log.append([small])
     assert [Head(seq=1, checksum=log.head().checksum)] == heads
     log.close()
+
+
+def test_what_a_full_disk_has_left_of_a_batch_is_no_damage_after_a_kill(path: Path, tmp_path: Path) -> None:
+    """Some pages of a batch were written before the room ended, and a kill came in the middle of the next: nothing is lost."""
+    room_bytes = 1 << 30
+
+    def before(operation: Operation) -> None:
+        nonlocal room_bytes
+        room_bytes -= len(operation.content)
+        if room_bytes < 0:
+            raise apsw.exception_for(apsw.SQLITE_FULL)
+
+    def batch(payload: bytes) -> list[Entry]:
+        return [Entry(accept_ms=1, kind=BatchKind.REPORTS, count=1, payload=payload + b"\n")]
+
+    after = tmp_path / "after"
+    after.mkdir()
+    with Disk(before):
+        log = SqliteLog(path, rules_version=1)
+        log.append(batch(b"stored"))
+        for payload, left_bytes in ((Random(5).randbytes(60_000).replace(b"\n", b" "), 40_000), (b"small", 100)):
+            room_bytes = left_bytes
+            with pytest.raises(StorageFullError):
+                log.append(batch(payload))
+        for name in ("log.db", "log.db-wal"):
+            copyfile(path.with_name(name), after / name)
+        room_bytes = 1 << 30
+        log.close()
+
+    assert [b"stored\n"] == payloads_in(after / "log.db")

@@ -2,8 +2,9 @@
 Damage in a write-ahead file, which SQLite itself takes for the end of it.
 
 At the first frame whose checksum differs, SQLite stops without a word: after a power cut that is the torn end of a
-transaction that was never answered. But transactions are synced one after the other, so where a sound frame follows
-the end of the bad transaction, the bad one was on the disk once, and answered. File format: sqlite.org/walformat.html.
+transaction that was never answered. But transactions are synced one after the other, so where a sound end of another
+one follows the end of the bad transaction, the bad one was on the disk once, and answered. Sound frames without an end
+say nothing: a transaction that found no room, and was taken back, leaves them. File format: sqlite.org/walformat.html.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def hides_transactions(file: BinaryIO, *, frames_read: int, page_bytes: int) -> 
     for frame in frames(file, frames_read, page_bytes):
         is_ours = frame.salts == (salt_1, salt_2)
         # The same content once more is padding, which belongs to the transaction that it ends.
-        is_next = end is not None and is_ours and frame.summed != end.summed
+        is_next = end is not None and is_ours and frame.is_commit and frame.summed != end.summed
         if is_next and before is not None and checksum(order, before.sums, frame.summed) == frame.sums:
             return True
         if is_ours and frame.is_commit and end is None:
