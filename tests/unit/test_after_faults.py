@@ -231,6 +231,25 @@ def test_nothing_lies_in_the_future_after_the_clock_was_set_back() -> None:
     assert any(isinstance(event, MonitorBlind) and event.to_ms < event.from_ms for event in watch.deadlines)
 
 
+def test_a_clock_that_was_wrong_between_two_looks_puts_no_alert_off() -> None:
+    """What was told under it lies in the future; the look after it sees a clock that has gone on."""
+    watch = WatchedState()
+    watch.route("mail")
+    watch.report(StatusUpdate(job_id="r", status="running"))
+    watch.flush()
+    watch.step(SECOND_MS)
+    watch.now_ms += 3 * HOUR_MS
+    watch.report(JobFailed(job_id="a", error="disk full", retries=0))
+    watch.flush()
+    watch.now_ms -= HOUR_MS
+    watch.jump(0)
+    watch.report(JobFailed(job_id="b", error="no route", retries=0))
+    watch.step(2 * MINUTE_MS)
+
+    assert 2 <= len(watch.state.open_by_id)
+    assert [] == [one for one in watch.state.open_by_id.values() if not one.told]
+
+
 def test_a_report_after_an_end_is_not_late_because_the_clock_was_set_far_back() -> None:
     """An end counts as late as the cutoff, so as not to be gone at once; what follows it is told apart by the true time."""
     state, now_ms = State(kept=Kept(completed_from_ms=2_000 * DAY_MS)), 1_500 * DAY_MS

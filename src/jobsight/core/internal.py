@@ -51,7 +51,7 @@ from jobsight.core.retention import pass_retention
 from jobsight.core.routing import Routing
 from jobsight.core.rules import BLIND, CLOCK_STEPPED, OVERDUE
 from jobsight.core.self_alerts import note_trouble
-from jobsight.core.set_back import set_back
+from jobsight.core.set_back import lies_ahead, set_back
 from jobsight.core.silences import SILENCE_MS_MAX, SILENCES_MAX, Maintenance, Silence
 from jobsight.core.spans import span_text
 from jobsight.core.state import State, touch_check
@@ -172,6 +172,8 @@ def _note_blind(state: State, event: MonitorBlind, place: int, applied: Applied,
         text = f"the clock was set forward by {length}, {event.slots} slots unverified"
         if not event.is_clock:
             rule, text = BLIND, f"monitor was blind for {length}, {event.slots} slots unverified"
+        if lies_ahead(state, at_ms):
+            set_back(state, 0, place, at_ms)
     applied.alerts.append(note(state, rule, text, place, at_ms))
 
 

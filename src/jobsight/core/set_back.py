@@ -21,6 +21,20 @@ FAR_MS: Final = 86_400_000
 """A clock that is set back by less goes over the slots of its schedules twice, and they were met the first time."""
 
 
+def lies_ahead(state: State, at_ms: int) -> bool:
+    """
+    Whether the state knows of a moment that has not come yet.
+
+    So it is where reports were taken in under a clock that was wrong, and it was set right before anybody looked: what is
+    seen then is a clock that goes on from the look before.
+    """
+    return (
+        any(group.sent_ms is not None and group.sent_ms > at_ms for group in state.groups.values())
+        or any(alert.updated_ms > at_ms for alert in state.open_by_id.values())
+        or any(job.updated_ms > at_ms for job in state.jobs.values() if job.ended_ms is None)
+    )
+
+
 def set_back(state: State, by_ms: int, place: int, at_ms: int) -> None:
     """
     Begin anew, from now on, whatever is counted from a moment that has not come yet.
