@@ -91,8 +91,10 @@ def stay_open(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
                 next(iter(pages.values()))[0].wait_for_timeout(min(left_s, 1.0) * 1000)
             for path, (_, session) in pages.items():
                 kept[path].append(((time.monotonic() - began) / MINUTE_S, _sizes(session)))
-            first = kept[OPEN[0]][-1][1]
-            say(f"minute {minute}: {OPEN[0]} " + ", ".join(f"{name} {value:,.0f}" for name, value in first.items()))
+                say(
+                    f"minute {minute:2}: {path:10} "
+                    + ", ".join(f"{name} {one:,.0f}" for name, one in kept[path][-1][1].items())
+                )
     growth: Figures = {}
     for path, some in kept.items():
         slopes = {name: _slope([(at, one[name]) for at, one in some]) for name in some[0][1]}
