@@ -13,6 +13,7 @@ import selectors
 import socket
 import sys
 import time
+from collections import deque
 
 LINES = 500
 
@@ -64,13 +65,13 @@ def main() -> int:
     posts = [(head + f"Content-Length: {len(body)}\r\n\r\n").encode() + body for body in bodies]
     answered, began = 0, time.monotonic()
     with selectors.DefaultSelector() as selector:
-        idle = [_connected(chosen.port, selector) for _ in range(CONNECTIONS)]
+        idle = deque(_connected(chosen.port, selector) for _ in range(CONNECTIONS))
         print("begun", flush=True)
         sent = 0
         while time.monotonic() - began < chosen.seconds:
             due = began + sent * LINES / chosen.per_second
             while idle and due <= time.monotonic():
-                connection = idle.pop()
+                connection = idle.popleft()  # in turn: one that is never used is closed by the service
                 connection.socket.sendall(posts[sent % len(posts)])
                 sent += 1
                 due = began + sent * LINES / chosen.per_second
