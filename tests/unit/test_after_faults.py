@@ -417,3 +417,22 @@ def test_a_silence_that_was_broken_meanwhile_loses_no_job() -> None:
 
     assert "running" == status
     assert "lost" == watch.state.jobs["a"].status
+
+
+def test_lost_jobs_that_a_good_run_has_settled_stay_settled_after_a_start() -> None:
+    """Once the task has run well, only jobs that are silent still hold its alert open: also for a monitor that was restarted."""
+    watch, view = WatchedState(), View.open(None)
+    watch.expect("t", heartbeat_ms=2 * MINUTE_MS)
+    watch.report(StatusUpdate(job_id="lost", task="t", status="running"))
+    watch.step(12 * MINUTE_MS)
+    watch.report(StatusUpdate(job_id="silent", task="t", status="running"))
+    watch.step(4 * MINUTE_MS)
+    view.flush(watch.state, b"")
+    before = [alert.job_ids for alert in watch.state.open_by_id.values()]
+    watch.report(JobCompleted(job_id="good", task="t", duration_ms=1))
+    view.flush(watch.state, b"")
+    after = [alert.job_ids for alert in view.load_state().open_by_id.values()]
+    view.close()
+
+    assert [["lost", "silent"]] == before
+    assert [["silent"]] == after

@@ -27,7 +27,7 @@ from jobsight.core.limits import OTHER
 from jobsight.core.notifying import announce, put_notice
 from jobsight.core.rules import SEVERITIES
 from jobsight.core.spans import span_text
-from jobsight.core.state import State
+from jobsight.core.state import State, touch_alert
 
 TITLE_ERROR_CHARACTERS: Final = 1_024
 """How much of an error the sentence of an alert repeats."""
@@ -66,7 +66,7 @@ def count_failure(state: State, job: Job, error: str, retries: int, at_ms: int, 
         alert.failures_in_row = check.failures_in_row + 1
         is_enough = alert.count >= check.expected.failure_threshold
     _move(state, alert, AlertKind.FAILED if is_enough and is_told else AlertKind.COUNTED, at_ms)
-    _touch(state, alert)
+    touch_alert(state, alert)
     if is_told:
         announce(state, alert, Change.RAISED, at_ms)
     return alert
@@ -86,7 +86,7 @@ def succeed(state: State, job: Job, at_ms: int) -> list[Alert]:
         check = state.checks.get(of_task.task or "")
         is_told = of_task.state != PENDING  # failures that did not come one after the other open nothing
         if is_told and check is not None and of_task.successes < check.expected.recovery_threshold:
-            _touch(state, of_task)
+            touch_alert(state, of_task)
         else:
             resolve(state, of_task, AlertKind.SUCCEEDED, at_ms)
             resolved.append(of_task)
@@ -105,7 +105,7 @@ def resolve(state: State, alert: Alert, kind: AlertKind, at_ms: int) -> None:
             state.open_without_task -= 1
         elif state.open_by_task.get(alert.task) is alert:
             del state.open_by_task[alert.task]
-    _touch(state, alert)
+    touch_alert(state, alert)
     announce(state, alert, Change.RESOLVED, at_ms)
 
 
@@ -155,7 +155,7 @@ def find_condition(
     if job is not None and job_id not in alert.job_ids and len(alert.job_ids) < JOBS_NAMED_MAX:
         alert.job_ids.append(job_id)
     _move(state, alert, AlertKind.FAILED, at_ms)
-    _touch(state, alert)
+    touch_alert(state, alert)
     announce(state, alert, Change.RAISED, at_ms)
     return alert
 
@@ -177,7 +177,7 @@ def end_condition(
             return None
         alert.job_ids.remove(job_id)
         if alert.job_ids:
-            _touch(state, alert)
+            touch_alert(state, alert)
             return None
     resolve(state, alert, kind, at_ms)
     return alert
@@ -208,7 +208,7 @@ def note(state: State, rule: str, text: str, place: int, at_ms: int) -> Alert:
         severity=SEVERITIES[rule],
     )
     alert.state = ALERT_TRANSITIONS[NONE][AlertKind.NOTED]
-    _touch(state, alert)
+    touch_alert(state, alert)
     put_notice(state, alert, at_ms)
     return alert
 
@@ -221,7 +221,7 @@ def acknowledge(state: State, alert: Alert, by: str, comment: str, at_ms: int) -
         resolve(state, alert, AlertKind.BY_HAND, at_ms)
         return
     alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.ACKNOWLEDGED]
-    _touch(state, alert)
+    touch_alert(state, alert)
     announce(state, alert, Change.ACKNOWLEDGED, at_ms)
 
 
@@ -235,7 +235,7 @@ def lapse(state: State, alert: Alert, at_ms: int) -> None:
     """An acknowledgement holds no more: what still fires is told again."""
     if alert.state == ACKNOWLEDGED:
         alert.state = ALERT_TRANSITIONS[ACKNOWLEDGED][AlertKind.LAPSED]
-        _touch(state, alert)
+        touch_alert(state, alert)
         announce(state, alert, Change.RAISED, at_ms)
 
 
@@ -307,14 +307,8 @@ def leave(state: State, job: Job, at_ms: int) -> Alert | None:
     if alert is None:
         return None
     alert.jobs_failed -= 1
-    _touch(state, alert)
+    touch_alert(state, alert)
     if alert.jobs_failed == 0 and alert.state != RESOLVED and alert.task is None:
         resolve(state, alert, AlertKind.SUCCEEDED, at_ms)
         return alert
     return None
-
-
-def _touch(state: State, alert: Alert) -> None:
-    if not alert.is_dirty:
-        alert.is_dirty = True
-        state.changes.alerts.append(alert)

@@ -25,7 +25,7 @@ from jobsight.core.job import CANCELLED, COMPLETED, LOST, NEW, QUEUED, TERMINAL,
 from jobsight.core.limits import CHECKS_BY_REPORT_MAX
 from jobsight.core.rules import FAILURE_RATE, JOB_RULES, MISSED, OVERDUE, OVERLAP, RUN_RULES
 from jobsight.core.spans import span_text
-from jobsight.core.state import State, touch_check
+from jobsight.core.state import State, touch_alert, touch_check
 from jobsight.core.times import happened_ms
 
 
@@ -196,8 +196,11 @@ def _forget_lost(state: State, check: Check, at_ms: int) -> Alert | None:
     alert = open_condition(state, OVERDUE, check.task)
     if alert is None:
         return None
-    alert.job_ids = [job_id for job_id in alert.job_ids if job_id in check.runs]
-    if alert.job_ids:
+    left = [job_id for job_id in alert.job_ids if job_id in check.runs]
+    if left:
+        if left != alert.job_ids:
+            alert.job_ids = left
+            touch_alert(state, alert)
         return None
     resolve(state, alert, AlertKind.SUCCEEDED, at_ms)
     return alert

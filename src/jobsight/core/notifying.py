@@ -35,7 +35,7 @@ from jobsight.core.notices import elsewhere, notice_of, summary_of
 from jobsight.core.outbox import Delivery, Notice, NoticeKind
 from jobsight.core.routing import Target, escalations, targets
 from jobsight.core.silences import silence_of
-from jobsight.core.state import State
+from jobsight.core.state import State, touch_alert
 
 ESCALATION_PAUSE_MS: Final = 60_000
 """An alert that is held back when its next step is due is looked at again after this."""
@@ -115,7 +115,7 @@ def escalate(state: State, alert: Alert, at_ms: int) -> None:
     silence = silence_of(state.silences.values(), alert, at_ms) if state.silences else None
     if silence is not None or inhibitor_of(state, alert) is not None:
         alert.escalates_ms = at_ms + ESCALATION_PAUSE_MS
-        _touch_alert(state, alert)
+        touch_alert(state, alert)
         return
     since_ms = at_ms if alert.told_ms is None else alert.told_ms
     for after_ms, target in escalations(state.routing, alert, at_ms):
@@ -135,7 +135,7 @@ def _plan_escalation(state: State, alert: Alert, at_ms: int) -> None:
         if target.channel not in alert.told
     ]
     alert.escalates_ms = min(waiting, default=None)
-    _touch_alert(state, alert)
+    touch_alert(state, alert)
 
 
 def announce_again(state: State, alerts: Sequence[Alert], at_ms: int) -> None:
@@ -396,7 +396,7 @@ def _note_told(state: State, group: Group, alert: Alert, dedup_key: str, at_ms: 
         told.at_ms, told.count = at_ms, alert.count
     group.waiting.pop(alert.alert_id, None)
     group.members[alert.alert_id] = None
-    _touch_alert(state, alert)
+    touch_alert(state, alert)
 
 
 def _note_decision(state: State, alert: Alert, channel: str, reason: Reason, at_ms: int) -> None:
@@ -409,7 +409,7 @@ def _note_decision(state: State, alert: Alert, channel: str, reason: Reason, at_
     alert.decisions.append(Decided(at_ms, channel, reason.value))
     if len(alert.decisions) > DECISIONS_KEPT:
         del alert.decisions[0]
-    _touch_alert(state, alert)
+    touch_alert(state, alert)
 
 
 def _note_suppressed(state: State, alert: Alert, why: str | None) -> None:
@@ -420,13 +420,7 @@ def _note_suppressed(state: State, alert: Alert, why: str | None) -> None:
         state.inhibited[alert.alert_id] = None
     else:
         state.inhibited.pop(alert.alert_id, None)
-    _touch_alert(state, alert)
-
-
-def _touch_alert(state: State, alert: Alert) -> None:
-    if not alert.is_dirty:
-        alert.is_dirty = True
-        state.changes.alerts.append(alert)
+    touch_alert(state, alert)
 
 
 def _replan(state: State, group: Group, at_ms: int) -> None:

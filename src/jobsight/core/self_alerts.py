@@ -9,7 +9,7 @@ from jobsight.core.decision import Change
 from jobsight.core.events import MonitorTrouble
 from jobsight.core.notifying import announce
 from jobsight.core.rules import SEVERITIES
-from jobsight.core.state import State
+from jobsight.core.state import State, touch_alert
 
 
 def is_open(state: State, rule: str) -> bool:
@@ -67,8 +67,6 @@ def count_trouble(state: State, rule: str, subject: str | None, text: str, error
     alert.text = text
     alert.updated_ms = at_ms
     alert.state = ALERT_TRANSITIONS[alert.state][AlertKind.FAILED]
-    if not alert.is_dirty:
-        alert.is_dirty = True
-        state.changes.alerts.append(alert)
+    touch_alert(state, alert)
     announce(state, alert, Change.RAISED, at_ms)
     return alert

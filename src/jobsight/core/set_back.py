@@ -15,7 +15,7 @@ from jobsight.core.decision import REPEAT_MS
 from jobsight.core.gaps import Gap
 from jobsight.core.groups import Group, plan
 from jobsight.core.job import Job
-from jobsight.core.state import State, touch_check
+from jobsight.core.state import State, touch_alert, touch_check
 
 FAR_MS: Final = 86_400_000
 """A clock that is set back by less goes over the slots of its schedules twice, and they were met the first time."""
@@ -59,9 +59,7 @@ def set_back(state: State, by_ms: int, place: int, at_ms: int) -> None:
         }
         if alert.acknowledged_ms is not None:
             alert.acknowledged_ms = min(alert.acknowledged_ms, at_ms)
-        if not alert.is_dirty:
-            alert.is_dirty = True
-            state.changes.alerts.append(alert)
+        touch_alert(state, alert)
     for group in state.groups.values():
         _set_group(state, group, at_ms)
     soon_ms = at_ms + UNCONFIRMED_MS

@@ -144,6 +144,13 @@ def forget_changes(state: State) -> None:
             state.outbox.pop(delivery.delivery_id, None)
 
 
+def touch_alert(state: State, alert: Alert) -> None:
+    """An alert has changed; it is stored with the next flush."""
+    if not alert.is_dirty:
+        alert.is_dirty = True
+        state.changes.alerts.append(alert)
+
+
 def touch_check(state: State, check: Check) -> None:
     """A check has changed; it is stored with the next flush."""
     if not check.is_dirty:
