@@ -18,8 +18,14 @@ ALL_JOBS: Final = 0
 WITHOUT_TASK: Final = 1
 """Stands for the jobs without a task where a task's name would stand."""
 
-CACHED_MAX: Final = 512
-"""Buckets kept decoded between flushes: those that are open now, of some 100 tasks. A full one takes 40 KB."""
+CACHED_SIZE_MAX: Final = 400_000
+"""
+Buckets kept decoded between flushes, by the lengths of their histograms: those that are open now, of some thousand tasks.
+Each duration takes some 70 bytes. A bucket that is not cached is read and decoded anew with each flush that touches it.
+"""
+
+BUCKET_SIZE: Final = 10
+"""What a bucket takes beside its histogram, in the same unit."""
 
 # One bucket.
 SELECT_ROLLUP: Final = "SELECT content FROM rollups WHERE width_s = ? AND task = ? AND bucket_ms = ?"
@@ -80,7 +86,8 @@ class RollupStore:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._cached: dict[_Key, Rollup] = {}
+        self._cached: dict[_Key, tuple[Rollup, int]] = {}
+        self._size = 0
 
     def merge(self, additions: dict[RollupKey, Rollup], as_of_ms: int = 0) -> None:
         """
@@ -101,10 +108,12 @@ class RollupStore:
             self._merge(touched, start_ms, ALL_JOBS, addition, kept_from_ms)
         rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
         self._connection.executemany(REPLACE_ROLLUP, rows)
+        self._keep(touched)
 
     def forget(self) -> None:
         """The transaction was rolled back, or something was deleted: what is cached is not what is stored."""
         self._cached.clear()
+        self._size = 0
 
     def _merge(
         self,
@@ -124,14 +133,22 @@ class RollupStore:
             merge_rollup(into, addition)
 
     def _bucket(self, key: _Key) -> Rollup:
-        found = self._cached.pop(key, None)
-        if found is None:
-            content = self._connection.execute(SELECT_ROLLUP, key).get
-            found = Rollup() if content is None else decode_rollup(content)
-            if len(self._cached) >= CACHED_MAX:
-                del self._cached[next(iter(self._cached))]
-        self._cached[key] = found
-        return found
+        cached = self._cached.get(key)
+        if cached is not None:
+            return cached[0]
+        content = self._connection.execute(SELECT_ROLLUP, key).get
+        return Rollup() if content is None else decode_rollup(content)
+
+    def _keep(self, touched: dict[_Key, Rollup]) -> None:
+        """Remember what was touched, as the latest; those not touched for longest give way."""
+        cached = self._cached
+        for key, rollup in touched.items():
+            before = cached.pop(key, None)
+            size = len(rollup.durations) + BUCKET_SIZE
+            self._size += size - (0 if before is None else before[1])
+            cached[key] = (rollup, size)
+        while self._size > CACHED_SIZE_MAX:
+            self._size -= cached.pop(next(iter(cached)))[1]
 
 
 def _order(key: _Key) -> tuple[int, bool, Scope, int]:
