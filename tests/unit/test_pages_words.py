@@ -11,7 +11,7 @@ from jobsight.transports.http.pages.assets import accepted
 from jobsight.transports.http.pages.lanes import HOUR_MS, SLOTS_MAX, lane_of, slots_of
 from jobsight.transports.http.pages.schedule_words import schedule_words
 from jobsight.transports.http.pages.strips import STRIP_JOBS, line_of, strip_of, wide_bars
-from jobsight.view.latest import LatestJob
+from jobsight.view.latest import LatestJob, Run
 
 NOON_MS = 1_795_608_000_000
 
@@ -31,6 +31,11 @@ def job(
         ended_ms=ended_ms,
         error=None,
     )
+
+
+def run(number: int, start_ms: int, took_ms: int | None = 60_000) -> Run:
+    """A run of a task."""
+    return Run(f"job-{number}", start_ms, None if took_ms is None else start_ms + took_ms)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +186,10 @@ def test_slots_are_judged_by_the_runs_that_took_them() -> None:
     """On time, late, missed, still due, ahead."""
     expected = Expectation(schedule="0 * * * *", start_grace_ms=10 * 60_000)
     at_ms = NOON_MS + 5 * 60_000
-    jobs = [
-        job(3, started_ms=NOON_MS - 2 * HOUR_MS + 30 * 60_000),
-        job(2, started_ms=NOON_MS - 3 * HOUR_MS - 5_000),
-    ]
+    runs = [run(3, NOON_MS - 2 * HOUR_MS + 30 * 60_000), run(2, NOON_MS - 3 * HOUR_MS - 5_000)]
 
     slots = {
-        (slot.at_ms - NOON_MS) // HOUR_MS: slot for slot in slots_of(expected, jobs, at_ms, NOON_MS - 4 * HOUR_MS, 0)
+        (slot.at_ms - NOON_MS) // HOUR_MS: slot for slot in slots_of(expected, runs, at_ms, NOON_MS - 4 * HOUR_MS, 0)
     }
 
     assert ["missed", "ran", "late", "missed", "due", "next"] == [slots[hour].fate for hour in range(-4, 2)]
@@ -198,8 +200,8 @@ def test_slots_are_judged_by_the_runs_that_took_them() -> None:
 def test_a_lane_says_what_it_shows() -> None:
     """Counts of each fate, and runs that overlap."""
     expected = Expectation(schedule="0 */6 * * *")
-    jobs = [job(2, "running", NOON_MS - 20_000, None), job(1, started_ms=NOON_MS - 50_000, took_ms=40_000)]
-    lane = lane_of(slots_of(expected, jobs, NOON_MS, NOON_MS - 7 * HOUR_MS, 0), jobs, NOON_MS)
+    runs = [run(2, NOON_MS - 20_000, None), run(1, NOON_MS - 50_000, 40_000)]
+    lane = lane_of(slots_of(expected, runs, NOON_MS, NOON_MS - 7 * HOUR_MS, 0), runs, NOON_MS)
 
     assert ("1 ran, 1 missed, 4 next, 1 overlapping", 1) == (lane.label, lane.overlaps)
     assert not lane.is_band

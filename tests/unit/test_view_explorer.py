@@ -264,3 +264,20 @@ def test_a_search_reads_nothing_outside_of_its_window(view: View, statement: str
     assert 1 == len(plan)
     assert plan[0].startswith("SEARCH jobs USING")
     assert "rowid>? AND rowid<?" in plan[0]
+
+
+def test_what_jobs_are_about_is_met_without_the_jobs(reader: Reader) -> None:
+    """Each task, queue and error of those that match comes but once, and page after page they are those of all of them."""
+    wanted, _ = read_filter("status:failed")
+    failed = found(reader, "status:failed").jobs
+    subjects, count, cursor = set(), 0, None
+    while True:
+        met = reader.meet(wanted, now_ms=NOW_MS, limit=7, cursor=cursor, is_enough=bool)
+        subjects |= {(one.status, one.task, one.queue, one.error) for one in met.subjects}
+        count, cursor = count + met.count, met.cursor
+        assert len(met.subjects) == len(set(met.subjects))
+        if cursor is None:
+            break
+
+    assert len(failed) == count
+    assert {(job.status, job.task, job.queue, None if job.task else job.error) for job in failed} == subjects

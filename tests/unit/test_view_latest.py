@@ -52,6 +52,15 @@ def test_the_latest_jobs_of_a_task_come_newest_first(reader: Reader) -> None:
     assert third.took_ms is None
 
 
+def test_when_the_latest_jobs_of_tasks_ran(reader: Reader) -> None:
+    """From their start, or from when they were first heard of; one that runs has no end yet."""
+    found = reader.runs_of(["a", "nobody's"], 2)
+
+    assert {"a": [("a3", AT_MS + 6000, None), ("a2", AT_MS + 2000, AT_MS + 2000)], "nobody's": []} == {
+        task: [(run.job_id, run.start_ms, run.end_ms) for run in runs] for task, runs in found.items()
+    }
+
+
 def test_many_tasks_are_read_at_once_and_each_has_its_own(reader: Reader) -> None:
     """Any word may be a status, any text a name; a task without jobs has none."""
     found = reader.latest_of(["b", "nobody's", "a"], 2)

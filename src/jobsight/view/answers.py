@@ -101,6 +101,32 @@ class JobsFound(Struct, frozen=True, kw_only=True):
     as_of_seq: int
 
 
+class Subject(Struct, frozen=True, kw_only=True, gc=False):
+    """What jobs are about: where they stand, their task and queue, and the error of those without a task."""
+
+    status: str
+    task: str | None
+    queue: str | None
+    error: str | None
+
+
+class JobsMet(Struct, frozen=True, kw_only=True):
+    """
+    What some jobs that match a filter are about, without the jobs themselves.
+
+    Attributes:
+        count: Jobs that were met.
+        subjects: Each but once.
+        lost: The ids of those that stand lost, the newest first.
+        cursor: Goes on with the older ones; None where there are no others.
+    """
+
+    count: int
+    subjects: list[Subject]
+    lost: list[str]
+    cursor: str | None
+
+
 class AlertAnswer(Struct, frozen=True, kw_only=True, gc=False):
     """One episode of a problem; the attributes are those of `core.alert.Alert`."""
 

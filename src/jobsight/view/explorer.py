@@ -21,7 +21,7 @@ from jobsight.core.globs import is_match
 from jobsight.core.job import TERMINAL
 from jobsight.core.kept import Kept
 from jobsight.view import words
-from jobsight.view.answers import FacetValue
+from jobsight.view.answers import FacetValue, Subject
 from jobsight.view.job_filter import LABELS_MAX, NAMED, WORDS_MAX, JobFilter, Names, moment_of
 from jobsight.view.words import KnownWords
 
@@ -88,6 +88,21 @@ SELECT number, status, task, queue, host FROM jobs NOT INDEXED
 WHERE number < ?1 AND number >= ?2 {_CONDITIONS}
 """  # noqa: S608
 
+# What some jobs are about, each but once and all in one row: (numbers as JSON). An error tells jobs without a task apart.
+SELECT_SUBJECTS: Final = """
+SELECT json_group_array(json_array(status, task, queue, error)) FROM (
+    SELECT DISTINCT status, task, queue, CASE WHEN task IS NULL THEN error END AS error
+    FROM json_each(?) CROSS JOIN jobs ON number = value
+)
+"""
+
+# The ids of some jobs in a status, all in one row, the newest first: (numbers as JSON, status).
+SELECT_IDS: Final = """
+SELECT json_group_array(job_id) FROM (
+    SELECT job_id FROM json_each(?) CROSS JOIN jobs ON number = value WHERE status = ? ORDER BY number DESC
+)
+"""
+
 # In which statuses jobs stand.
 SELECT_STANDING: Final = "SELECT statuses FROM applied"
 
@@ -98,6 +113,8 @@ SELECT_STANDING_OF_TASKS: Final = "SELECT statuses FROM pairs WHERE task IN (SEL
 SELECT_CREATED: Final = "SELECT created_ms FROM jobs WHERE number >= ? ORDER BY number LIMIT 1"
 
 _decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
+_decode_subjects: Final = msgspec.json.Decoder(list[tuple[Any, Any, Any, str | None]]).decode
+_decode_ids: Final = msgspec.json.Decoder(list[str]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _Row = tuple[int, Any, Any, Any, Any]
 
@@ -157,6 +174,22 @@ class Explorer:
         """When the oldest job that a walk has passed over was first heard of, ms UTC."""
         created: int | None = self._connection.execute(SELECT_CREATED, (number,)).get
         return created
+
+    def subjects(self, rows: Sequence[_Row]) -> list[Subject]:
+        """What the jobs that a walk has met are about, each but once."""
+        text = self._words.text
+        numbers = _encode([number for number, *_ in rows]).decode()
+        return [
+            Subject(status=text(status) or "", task=text(task), queue=text(queue), error=error)
+            for status, task, queue, error in _decode_subjects(
+                self._connection.execute(SELECT_SUBJECTS, (numbers,)).get
+            )
+        ]
+
+    def job_ids(self, rows: Sequence[_Row], status: str) -> list[str]:
+        """The ids of those that stand in a status, the newest first."""
+        numbers = _encode([number for number, *_ in rows]).decode()
+        return _decode_ids(self._connection.execute(SELECT_IDS, (numbers, self._words.stored(status))).get)
 
     def facets(self, rows: Sequence[_Row]) -> dict[str, list[FacetValue]]:
         """How often each status, task, queue and host occurs in what a walk has met, the most frequent first."""

@@ -40,6 +40,19 @@ FROM (
 )
 """
 
+# When the latest jobs of some tasks ran, by their index, a row a task: (tasks as they are stored, as JSON; limit; completed and
+# other jobs are kept from).
+SELECT_RUNS: Final = """
+SELECT wanted.key, (
+    SELECT json_group_array(json_array(job_id, created_ms + ifnull(started_after_ms, 0), updated_ms - ended_before_ms))
+    FROM (
+        SELECT job_id, status, created_ms, started_after_ms, updated_ms, ended_before_ms
+        FROM jobs WHERE task = wanted.value ORDER BY number DESC LIMIT ?2
+    )
+    WHERE ended_before_ms IS NULL OR updated_ms - ended_before_ms >= CASE WHEN status = 1 THEN ?3 ELSE ?4 END
+) FROM json_each(?1) AS wanted
+"""
+
 # When the job that stands in a status for longest was first heard of, by the index of those not completed: (status).
 SELECT_OLDEST: Final = """
 SELECT created_ms FROM jobs WHERE status = ?1 AND status <> 1 ORDER BY number LIMIT 1
@@ -48,6 +61,17 @@ SELECT created_ms FROM jobs WHERE status = ?1 AND status <> 1 ORDER BY number LI
 
 _Row = tuple[str, Stored, Stored, int | float | None, int, int | None, int | None, str | None]
 _decode: Final = msgspec.json.Decoder(list[_Row]).decode
+
+
+class Run(Struct, frozen=True, array_like=True, gc=False):
+    """From when until when a job ran, ms UTC: from when it was first heard of where its start is unknown; None: it still runs."""
+
+    job_id: str
+    start_ms: int
+    end_ms: int | None
+
+
+_decode_runs: Final = msgspec.json.Decoder(list[Run]).decode
 
 
 class LatestJob(Struct, frozen=True, kw_only=True, gc=False):
@@ -97,6 +121,15 @@ class LatestQueries:
             wanted = msgspec.json.encode([self._words.stored(task) for task in tasks]).decode()
             rows = cast("list[tuple[int, str]]", self._connection.execute(SELECT_LATEST, (wanted, limit)).fetchall())
             return {tasks[place]: self._short(content, kept) for place, content in rows}
+
+    def runs_of(self, tasks: Sequence[str], limit: int) -> dict[str, list[Run]]:
+        """When the latest jobs of some tasks ran, the newest first; a task without any has none."""
+        with self._moment():
+            kept = self._kept()
+            wanted = msgspec.json.encode([self._words.stored(task) for task in tasks]).decode()
+            values = (wanted, limit, kept.completed_from_ms, kept.other_from_ms)
+            rows = cast("list[tuple[int, str]]", self._connection.execute(SELECT_RUNS, values).fetchall())
+            return {tasks[place]: _decode_runs(content) for place, content in rows}
 
     def latest_without_task(self, limit: int) -> dict[str | None, list[LatestJob]]:
         """The latest jobs without a task by their queue, the newest first, as far as they are among the last `AMONG_JOBS`."""

@@ -11,11 +11,12 @@ import apsw
 import msgspec
 from typing_extensions import override
 
+from jobsight.core.job import LOST
 from jobsight.core.kept import Kept, is_gone
 from jobsight.core.limits import OTHER
 from jobsight.core.statistics import Counters, Totals, totals_of
 from jobsight.errors import DataError, NotFoundError
-from jobsight.view.answers import Applied, Facets, JobAnswer, JobPage, JobsFound
+from jobsight.view.answers import Applied, Facets, JobAnswer, JobPage, JobsFound, JobsMet
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import connect_reader, storage_errors
 from jobsight.view.explorer import COUNT_MAX, Explorer
@@ -235,6 +236,27 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
                 facets=counted,
                 searched_from_ms=self._explorer.created_ms(met.before) if met.before > 1 else None,
                 as_of_seq=applied.applied_seq,
+            )
+
+    def meet(
+        self, wanted: JobFilter, *, now_ms: int, limit: int, cursor: str | None, is_enough: Callable[[], bool]
+    ) -> JobsMet:
+        """
+        What some jobs that match a filter are about, the newest first. The arguments are those of `search`.
+
+        Raises:
+            UsageError: The cursor is none that a page has given.
+        """
+        with self._moment():
+            before = before_number(cursor, self._applied().jobs_total + 1)
+            met = self._explorer.walk(
+                wanted, kept=self._kept(), now_ms=now_ms, before=before, limit=limit, is_enough=is_enough
+            )
+            return JobsMet(
+                count=len(met.rows),
+                subjects=self._explorer.subjects(met.rows),
+                lost=self._explorer.job_ids(met.rows, LOST),
+                cursor=cursor_of(met.before) if met.before > 1 else None,
             )
 
     def totals(self, task: str | None = None, queue: str | None = None) -> Totals:

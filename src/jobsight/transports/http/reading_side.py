@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.recent import LATEST_ENDS
@@ -17,12 +17,15 @@ from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.last_ends import LOOK_BACK_MS, TASKS_AT_ONCE, LastEnd, restore_last_ends
 from jobsight.transports.http.live import Live
 from jobsight.transports.http.metrics import Metrics
-from jobsight.transports.http.pages.registry import page_endpoints
+from jobsight.transports.http.pages.registry import dashboard
 from jobsight.transports.http.pages.site import Ground
 from jobsight.transports.http.receipts import receipt_endpoints
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.tail import Tail
 from jobsight.view.latest import LatestJob
+
+WARM_AFTER_S: Final = 2.0
+"""So long after the start pages are made ready; what has waited for the start comes first."""
 
 
 class ReadingSide:
@@ -50,6 +53,7 @@ class ReadingSide:
         metrics_ms: int,
     ) -> None:
         self._catching_up: asyncio.Future[None] | None = None
+        self._warming: asyncio.TimerHandle | None = None
         self._writer = writer
         self._clock_ms = clock_ms
         self.asking = Asking(open_source)
@@ -65,6 +69,7 @@ class ReadingSide:
         self._alerts = AlertStream(writer.state)
         writer.on_alerts = self._alerts.show
         writer.on_applied = self._tail.show
+        self._dashboard = dashboard(Ground(**shown, telling=telling), self.asking, writer)
         metrics = Metrics(**shown, asking=self.asking, expires_ms=metrics_ms)
         self.endpoints: list[Endpoint] = [
             *receipt_endpoints(writer.state, self.asking, clock_ms),
@@ -73,7 +78,7 @@ class ReadingSide:
             self._tail.endpoint(),
             self._alerts.endpoint(),
             metrics.endpoint(),
-            *page_endpoints(Ground(**shown, telling=telling), self.asking, writer),
+            *self._dashboard.endpoints,
         ]
 
     async def start(self) -> None:
@@ -85,6 +90,8 @@ class ReadingSide:
             for task, last in found.items():
                 self._writer.recent.restore(task, *last)
         self._catching_up = asyncio.ensure_future(self._restore_health([task for task in tasks if task is not None]))
+
+        self._warming = asyncio.get_running_loop().call_later(WARM_AFTER_S, self._dashboard.warm)
 
     async def _restore_health(self, tasks: Sequence[str]) -> None:
         """How the latest jobs of tasks have ended; no start waits for it."""
@@ -101,6 +108,8 @@ class ReadingSide:
         """End what goes on until somebody ends it."""
         if self._catching_up is not None:
             self._catching_up.cancel()
+        if self._warming is not None:
+            self._warming.cancel()
         self._live.stop()
         self._tail.stop()
         self._alerts.stop()

@@ -119,19 +119,16 @@ def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Col
     tasks: dict[str, None] = {}
     queues: dict[str, None] = {}
     while True:
-        found = source.view.search(
-            wanted, now_ms=at_ms, limit=PAGE, cursor=cursor, is_enough=lambda: perf_counter() >= end
-        )
-        for job in found.jobs:
-            if job.status == LOST:
-                lost.append(job.job_id)
-            if job.status == FAILED:
-                problems[fingerprint_of(RULE_JOB_FAILED, job.task, job.queue, job.error or "")] = None
-            if job.task is not None:
-                tasks[job.task] = None
-            elif job.queue is not None:
-                queues[job.queue] = None
-        count, cursor = count + len(found.jobs), found.cursor
+        met = source.view.meet(wanted, now_ms=at_ms, limit=PAGE, cursor=cursor, is_enough=lambda: perf_counter() >= end)
+        for one in met.subjects:
+            if one.status == FAILED:
+                problems[fingerprint_of(RULE_JOB_FAILED, one.task, one.queue, one.error or "")] = None
+            if one.task is not None:
+                tasks[one.task] = None
+            elif one.queue is not None:
+                queues[one.queue] = None
+        lost += met.lost
+        count, cursor = count + met.count, met.cursor
         if verb == "acknowledge" and problems.keys() >= all_firing:
             cursor = None
         is_full = verb == "silence" and max(len(tasks), len(queues)) > SUBJECTS_MAX

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
 
 from jobsight.core.check import Expectation
 from jobsight.core.schedule import slots_within
-from jobsight.view.latest import LatestJob
+from jobsight.view.latest import Run
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -22,6 +22,10 @@ WIDTH: Final = 960
 HEIGHT: Final = 20
 _SCALE: Final = WIDTH / (2 * DAY_MS)
 _RUN_MIN, _RUN_GAP = 1.5, 0.5
+_FATES: Final = ("ran", "late", "missed", "due", "next")
+
+Span = tuple[int, int]
+"""Start and end of a run, ms UTC; of one that still runs, until now."""
 
 
 class Slot(Struct, frozen=True, kw_only=True):
@@ -57,13 +61,13 @@ class Lane(Struct, frozen=True, kw_only=True):
     label: str
 
 
-def slots_of(expected: Expectation, jobs: Sequence[LatestJob], at_ms: int, since_ms: int, anchor_ms: int) -> list[Slot]:
+def slots_of(expected: Expectation, runs: Sequence[Run], at_ms: int, since_ms: int, anchor_ms: int) -> list[Slot]:
     """
     The slots of a task from a day ago to a day ahead, each with its fate; empty for a task with too many of them.
 
     Args:
         expected: Its check, with a schedule.
-        jobs: Its latest jobs, the newest first.
+        runs: Of its latest jobs, in any order.
         at_ms: Now. since_ms: nothing was expected before. anchor_ms: intervals are counted from here. All ms UTC.
     """
     assert expected.schedule is not None
@@ -71,7 +75,7 @@ def slots_of(expected: Expectation, jobs: Sequence[LatestJob], at_ms: int, since
     moments = _moments(expected.schedule, expected.tz, hour_ms, anchor_ms)
     if len(moments) > SLOTS_MAX:
         return []
-    starts = sorted((job.started_ms or job.created_ms, job.job_id) for job in jobs)
+    starts = sorted([(run.start_ms, run.job_id) for run in runs])
     past = [moment for moment in moments if max(since_ms, at_ms - DAY_MS) <= moment <= at_ms]
     ahead = [moment for moment in moments if at_ms < moment <= at_ms + DAY_MS]
     until = [*(moment - expected.early_margin_ms for moment in past[1:]), at_ms + 1][: len(past)]
@@ -79,22 +83,20 @@ def slots_of(expected: Expectation, jobs: Sequence[LatestJob], at_ms: int, since
     return [*slots, *(Slot(at_ms=moment, fate="next") for moment in ahead)]
 
 
-def lane_of(slots: Sequence[Slot], jobs: Sequence[LatestJob], at_ms: int) -> Lane:
+def lane_of(slots: Sequence[Slot], runs: Sequence[Run], at_ms: int) -> Lane:
     """The picture of a task's slots and runs."""
     outlines: dict[str, list[str]] = {}
     for slot in slots:
         outlines.setdefault(slot.fate, []).append(_tick(slot.fate, (slot.at_ms - at_ms + DAY_MS) * _SCALE))
-    overlaps = _overlaps(jobs, at_ms)
-    counts = {fate: sum(slot.fate == fate for slot in slots) for fate in ("ran", "late", "missed", "due", "next")}
-    words = (
-        ", ".join(f"{number} {fate}" for fate, number in counts.items() if number)
-        or "too many runs to be drawn one by one"
-    )
+    spans = sorted([(run.start_ms, at_ms if run.end_ms is None else run.end_ms) for run in runs])
+    overlaps = _overlaps(spans, at_ms)
+    words = ", ".join(f"{len(outlines[fate])} {fate}" for fate in _FATES if fate in outlines)
+    words = words or "too many runs to be drawn one by one"
     if overlaps:
         words += f", {overlaps} overlapping"
     return Lane(
         paths=[(fate, "".join(ticks)) for fate, ticks in sorted(outlines.items())],
-        runs=_runs(jobs, at_ms),
+        runs=_runs(spans, at_ms),
         is_band=not slots,
         overlaps=overlaps,
         label=words,
@@ -114,11 +116,12 @@ def _moments(schedule: str, zone: str, hour_ms: int, anchor_ms: int) -> list[int
 
 def _judged(expected: Expectation, slot_ms: int, end_ms: int, starts: Sequence[tuple[int, str]], at_ms: int) -> Slot:
     early_ms = slot_ms - expected.early_margin_ms
-    found = next(((start, job_id) for start, job_id in starts if early_ms <= start < end_ms), None)
+    place = bisect_left(starts, (early_ms,))
     last_ms = slot_ms + expected.start_grace_ms
-    if found is None:
+    if place == len(starts) or starts[place][0] >= end_ms:
         return Slot(at_ms=slot_ms, fate="due" if at_ms <= last_ms else "missed")
-    return Slot(at_ms=slot_ms, fate="ran" if found[0] <= last_ms else "late", job_id=found[1])
+    start_ms, job_id = starts[place]
+    return Slot(at_ms=slot_ms, fate="ran" if start_ms <= last_ms else "late", job_id=job_id)
 
 
 def _tick(fate: str, x: float) -> str:
@@ -129,23 +132,30 @@ def _tick(fate: str, x: float) -> str:
     return f"M{x:.1f} 2v9"
 
 
-def _runs(jobs: Sequence[LatestJob], at_ms: int) -> str:
+def _runs(spans: Sequence[Span], at_ms: int) -> str:
     """The outline of all runs of the last day; those that touch on the picture are one."""
     begin_ms = at_ms - DAY_MS
-    spans = sorted((job.started_ms or job.created_ms, min(job.ended_ms or at_ms, at_ms)) for job in jobs)
     drawn: list[list[float]] = []
+    reach = -1.0
     for start_ms, end_ms in spans:
         if end_ms < begin_ms:
             continue
-        left = max(0.0, (start_ms - begin_ms) * _SCALE)
-        right = max(left + _RUN_MIN, (end_ms - begin_ms) * _SCALE)
-        if drawn and left <= drawn[-1][1] + _RUN_GAP:
-            drawn[-1][1] = max(right, drawn[-1][1])
-        else:
+        left = (start_ms - begin_ms) * _SCALE if start_ms > begin_ms else 0.0
+        right = (end_ms - begin_ms) * _SCALE
+        if right < left + _RUN_MIN:
+            right = left + _RUN_MIN
+        if left > reach + _RUN_GAP:
             drawn.append([left, right])
-    return "".join(f"M{left:.1f} 14h{right - left:.1f}v4h-{right - left:.1f}z" for left, right in drawn)
+            reach = right
+        elif right > reach:
+            drawn[-1][1] = reach = right
+    return "".join([f"M{left:.1f} 14h{right - left:.1f}v4h-{right - left:.1f}z" for left, right in drawn])
 
 
-def _overlaps(jobs: Sequence[LatestJob], at_ms: int) -> int:
-    spans = sorted((job.started_ms or job.created_ms, job.ended_ms or at_ms) for job in jobs)
-    return sum(before[1] > after[0] >= at_ms - DAY_MS for before, after in pairwise(spans))
+def _overlaps(spans: Sequence[Span], at_ms: int) -> int:
+    begin_ms, before_ms, count = at_ms - DAY_MS, 0, 0
+    for start_ms, end_ms in spans:
+        if before_ms > start_ms >= begin_ms:
+            count += 1
+        before_ms = end_ms
+    return count

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
+
+from msgspec import Struct
 
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.asking import Asking
@@ -32,18 +34,28 @@ PAGES: Final[Sequence[Page]] = (OVERVIEW, TASKS, TASK, JOBS, JOB, ALERTS, ALERT,
 """Every page, in the order of the navigation."""
 
 
-def page_endpoints(ground: Ground, asking: Asking, writer: Writer) -> list[Endpoint]:
+class Dashboard(Struct, frozen=True, kw_only=True):
     """
-    The routes of the dashboard: every page, what its forms do, and the files that pages load.
+    The dashboard as the server carries it.
 
-    Where the files were not built there are no pages; then `/` says how they are built.
+    Attributes:
+        endpoints: Every page, what its forms do, and the files that pages load.
+        warm: Called once the loop runs: makes ready in the background what the first look at a page would wait for.
     """
+
+    endpoints: list[Endpoint]
+    warm: Callable[[], None]
+
+
+def dashboard(ground: Ground, asking: Asking, writer: Writer) -> Dashboard:
+    """The dashboard. Where its files were not built there are no pages; then `/` says how they are built."""
     assets = Assets(FOLDER / "assets")
     if not assets.is_built:
-        return [unbuilt_endpoint()]
+        return Dashboard(endpoints=[unbuilt_endpoint()], warm=lambda: None)
     site = Site(ground, asking, Rendering(FOLDER / "templates", assets))
     doing = Doing(writer, site.forget)
     actions = Actions(writer, asking, ground.clock_ms, doing)
     settings = SettingsActions(writer, asking, ground.telling, ground.clock_ms, doing, site.show)
     pages = [site.endpoint(page) for page in PAGES]
-    return [*pages, *actions.endpoints(), *settings.endpoints(), *assets.endpoints()]
+    endpoints = [*pages, *actions.endpoints(), *settings.endpoints(), *assets.endpoints()]
+    return Dashboard(endpoints=endpoints, warm=site.warm)

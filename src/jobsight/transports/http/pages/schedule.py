@@ -15,13 +15,13 @@ from jobsight.transports.http.pages.lanes import DAY_MS, Lane, Slot, lane_of, sl
 from jobsight.transports.http.pages.schedule_words import schedule_words
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import query_of
-from jobsight.view.latest import LatestJob
+from jobsight.view.latest import Run
 
 LANES: Final = 40
 """Tasks of a page."""
 
-JOBS_READ: Final = 100
-"""Jobs of a task from which its slots are judged; a task that runs more often is drawn as a band."""
+RUNS_READ: Final = 100
+"""Runs of a task from which its slots are judged; a task that runs more often is drawn as a band."""
 
 COMING_SHOWN: Final = 8
 WRONG_SHOWN: Final = 20
@@ -105,9 +105,9 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Schedule]:
     def finish(source: Source) -> Schedule:
         entries: list[Entry] = []
         wrong: list[Wrong] = []
-        latest = source.view.latest_of([one.task for one in page], JOBS_READ)
+        runs = source.view.runs_of([one.task for one in page], RUNS_READ)
         for one in page:
-            entry, bad = _entry(one, latest[one.task], wanted.at_ms)
+            entry, bad = _entry(one, runs[one.task], wanted.at_ms)
             entries.append(entry)
             wrong += bad
         dated = [entry for entry in entries if entry.next_ms is not None]
@@ -140,16 +140,16 @@ def _planned(state: State) -> list[Planned]:
     )
 
 
-def _entry(one: Planned, jobs: list[LatestJob], at_ms: int) -> tuple[Entry, list[Wrong]]:
+def _entry(one: Planned, runs: list[Run], at_ms: int) -> tuple[Entry, list[Wrong]]:
     assert one.expected.schedule is not None
-    slots = slots_of(one.expected, jobs, at_ms, one.since_ms, one.slot_ms or one.since_ms)
-    oldest_ms = jobs[-1].created_ms if len(jobs) == JOBS_READ else 0
+    slots = slots_of(one.expected, runs, at_ms, one.since_ms, one.slot_ms or one.since_ms)
+    oldest_ms = runs[-1].start_ms if len(runs) == RUNS_READ else 0
     known = [slot for slot in slots if slot.at_ms >= oldest_ms]
     entry = Entry(
         task=one.task,
         words=schedule_words(one.expected.schedule, one.expected.tz),
         owner=one.expected.owner,
-        lane=lane_of(known, jobs, at_ms),
+        lane=lane_of(known, runs, at_ms),
         next_ms=next((slot.at_ms for slot in known if slot.fate == "next"), one.slot_ms),
     )
     return entry, _wrong(one.task, known)

@@ -191,6 +191,11 @@ class Site:
 
         return Endpoint(method="GET", path=page.path, needs=page.needs, handle=handle)
 
+    def warm(self) -> None:
+        """Compile all templates in a reading thread, once, so that no page waits for its own. On the loop's thread."""
+        if self._warming is None:
+            self._warming = asyncio.ensure_future(self._asking.ask(lambda source: self._rendering.warm()))
+
     def forget(self) -> None:
         """Something was changed through a page: whoever looks from now on sees it, also where a page is just being made."""
         self._kept, self._being_made = {}, {}
@@ -221,9 +226,7 @@ class Site:
             made_then[key] = making
             making.add_done_callback(lambda done: _keep(kept_then, made_then, key, done))
         made = await asyncio.shield(making)
-        if self._warming is None:
-            # Somebody looks at pages: the next one shall not wait for its template.
-            self._warming = asyncio.ensure_future(self._asking.ask(lambda source: self._rendering.warm()))
+        self.warm()
         return made
 
     async def _make(self, page: Page, wanted: Wanted, chrome: Chrome, is_part: bool) -> _Kept:
