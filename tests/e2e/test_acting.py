@@ -96,7 +96,7 @@ def test_many_alerts_are_acknowledged_by_their_filter(visit, shared: Monitor, un
         shared.fail(f"{prefix}-{number}", f"{prefix}.{number}")
     address_of_alert(shared, f"{prefix}.2")
     page = visit(f"/alerts?show=firing&task={prefix}.*", scripts=scripts)
-    page.get_by_role("link", name="Acknowledge…").click()
+    page.get_by_role("button", name="Acknowledge…").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Acknowledge 3 alerts?")
     page.get_by_role("button", name="Acknowledge 3").click()
 
@@ -119,11 +119,36 @@ def test_some_alerts_are_picked_and_acknowledged(visit, shared: Monitor, unique:
     other = visit(page.url)
     expect(other.locator("[data-picked]")).to_have_text("2 picked:")
     expect(other.locator(".attention .subject")).to_have_count(4)
-    other.get_by_role("link", name="Acknowledge…").click()
+    other.get_by_role("button", name="Acknowledge…").click()
     other.get_by_role("button", name="Acknowledge 2").click()
     shelf(other, "firing", unique)
 
     expect(other.locator(".attention li")).to_have_count(2)
+
+
+@SCRIPTS
+def test_some_jobs_are_picked_and_their_tasks_silenced(visit, shared: Monitor, unique: str, scripts: bool) -> None:
+    """What is picked in the explorer is meant alone, with the filter kept; it needs no script."""
+    prefix = f"{unique}-{scripts}"
+    for number in range(3):
+        shared.fail(f"{prefix}-{number}", f"{prefix}.{number}")
+    address_of_alert(shared, f"{prefix}.2")
+    page = visit(f"/jobs?q=task:{prefix}.*", scripts=scripts)
+    for number in (0, 2):
+        page.get_by_label(f"Pick {prefix}-{number}", exact=True).check()
+    if scripts:
+        expect(page.locator("[data-picked]")).to_have_text("2 picked:")
+        shared.fail(f"{prefix}-9", f"{prefix}.9")
+        expect(page.get_by_label("Jobs found").locator("[data-new]")).to_have_text("1 new")
+        expect(page.locator("[data-pick]:checked")).to_have_count(2)
+    page.get_by_role("button", name="Silence their tasks…").click()
+    expect(page.locator(".bulk-list li")).to_have_text([f"{prefix}.2", f"{prefix}.0"])
+    page.get_by_role("button", name="Silence 2").click()
+
+    expect(page.locator("main")).to_contain_text("2 silences are set")
+    expect(page.locator("#q")).to_have_value(f"task:{prefix}.*")
+    shelf(page, "silenced", prefix)
+    expect(page.locator(".attention .subject")).to_have_count(2)
 
 
 def test_lost_jobs_are_dismissed_from_the_explorer(visit, shared: Monitor, unique: str) -> None:
@@ -131,7 +156,7 @@ def test_lost_jobs_are_dismissed_from_the_explorer(visit, shared: Monitor, uniqu
     lost = [{"type": "update_status", "job_id": f"{unique}-{n}", "status": "lost", "task": unique} for n in range(2)]
     shared.tell(*lost)
     page = visit(f"/jobs?q=status:lost+task:{unique}")
-    page.get_by_role("link", name="Dismiss the lost ones…").click()
+    page.get_by_role("button", name="Dismiss the lost ones…").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Dismiss 2 lost jobs?")
     page.get_by_role("button", name="Dismiss 2").click()
     expect(page.locator("main")).to_contain_text("2 lost jobs are dismissed")
@@ -145,7 +170,7 @@ def test_the_alerts_behind_some_jobs_are_acknowledged(visit, shared: Monitor, un
     shared.fail(f"{unique}-1", unique)
     shared.fail(f"{unique}-2", unique)
     page = visit(f"/jobs?q=status:failed+task:{unique}")
-    page.get_by_role("link", name="Acknowledge their alerts…").click()
+    page.get_by_role("button", name="Acknowledge their alerts…").click()
     page.get_by_role("button", name="Acknowledge 1").click()
 
     expect(page.locator("main")).to_contain_text("Acknowledged")

@@ -247,6 +247,25 @@ def test_the_alerts_of_a_filter_over_jobs_are_acknowledged(browser: httpx.Client
     assert [f"{name}.export"] == on(browser, name, "silenced")
 
 
+def test_of_the_jobs_those_alone_are_meant_that_were_picked(browser: httpx.Client, name: str) -> None:
+    """By their ids, commas and all; who has picked nothing where nothing is narrowed means nothing, and not everything."""
+    address(browser, f"{name}.load")
+    odd = {"type": "update_status", "job_id": f"{name},odd", "status": "lost", "task": f"{name}.odd"}
+    browser.post(EVENTS, json=odd).raise_for_status()
+    until(lambda: f"{name},odd" in browser.get("/jobs", params={"q": f"task:{name}.*"}).text, "the job to be listed")
+    picked = [("q", f"task:{name}.*"), ("job", f"{name},odd"), ("job", f"{name}-2"), ("job", "nobody")]
+    asked = browser.get("/bulk/jobs/silence", params=picked)
+    lost = browser.get("/bulk/jobs/dismiss", params=picked)
+    nothing = browser.get("/bulk/jobs/dismiss", params={"only": "picked"})
+    done = browser.post("/bulk/jobs/dismiss", data=fields_of(lost))
+
+    assert "Silence 2 tasks and queues?" in asked.text
+    assert "Dismiss 1 lost job?" in lost.text
+    assert "Nothing was picked" in nothing.text
+    assert "One lost job is dismissed" in done.text
+    assert 400 == browser.post("/bulk/jobs/dismiss", data={"picked": "{"}).status_code
+
+
 def test_an_action_over_jobs_finds_what_it_is_about_behind_many_others(browser: httpx.Client, name: str) -> None:
     """A failed and a lost job among thousands that went well are met, without a status in the filter."""
     address(browser, f"{name}.load")

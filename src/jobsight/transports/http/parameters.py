@@ -208,13 +208,16 @@ def read(pairs: Iterable[tuple[str, str]], kind: type[Parameters]) -> Parameters
         kind: The struct that says which there are.
 
     Raises:
-        HttpRefusal: One is unknown (the text names the nearest one), given twice, or of a wrong form (400).
+        HttpRefusal: One is unknown (the text names the nearest one), given twice where it is no tuple, or of a wrong form (400).
     """
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
     given: dict[str, Any] = {}
     for name, value in pairs:
         if name not in types:
             raise _malformed(f"{shown(name)}: there is no such parameter; {nearest(name, list(types))}")
+        if getattr(types[name], "__origin__", None) is tuple:
+            given.setdefault(name, []).append(value)
+            continue
         if name in given:
             raise _malformed(f"{name}: expected once, got it twice")
         given[name] = _switch(name, value) if _is_switch(types[name]) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,7 @@ from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.bodies import form_body
 from jobsight.transports.http.exchange import HttpRefusal
-from jobsight.transports.http.pages.bulk import BulkAlertsQuery, firing_problems, gather, meant_alerts
+from jobsight.transports.http.pages.bulk import BulkAlertsQuery, firing_problems, gather, gather_picked, meant_alerts
 from jobsight.transports.http.pages.doing import EVENTS_MAX, Doing, Form, back, comment_of, length_of
 from jobsight.transports.http.pages.jobs import JobsQuery, filter_of
 from jobsight.transports.http.reporting import report
@@ -160,6 +161,9 @@ class Actions:
         return form, meant_alerts(self._state, query, self._clock_ms())
 
     async def _gathered(self, form: Form, verb: str) -> Any:
+        if "picked" in form:
+            picked = _job_ids(form["picked"])
+            return await self._asking.ask(lambda source: gather_picked(source, picked, verb))
         _, job_filter, faults = filter_of(JobsQuery(q=form.get("q", "")))
         if faults:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, faults[0].text)
@@ -175,6 +179,13 @@ class Actions:
             return [
                 silence_set(self._state, [matcher], now_ms, ends_ms, comment, author, now_ms) for matcher in matchers
             ]
+
+
+def _job_ids(text: str) -> list[str]:
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.DecodeError as error:
+        raise HttpRefusal(400, Code.MALFORMED_REQUEST, "picked: expected a JSON list of job ids") from error
 
 
 def _hands(verb: str, alerts: Sequence[Alert], request: Request, form: Form) -> list[InternalEvent]:

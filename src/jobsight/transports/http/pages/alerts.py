@@ -69,7 +69,7 @@ class AlertsView(Struct, frozen=True, kw_only=True):
     Attributes:
         rows: Open ones; `past` those that are over, on their shelf.
         count: Open ones on this shelf that match.
-        bulk_query: What a bulk action is told of the filter.
+        fields: What a bulk action is told of the filter, as hidden fields of its form.
     """
 
     show: str
@@ -81,7 +81,7 @@ class AlertsView(Struct, frozen=True, kw_only=True):
     is_narrowed: bool
     first_url: str | None
     next_url: str | None
-    bulk_query: str
+    fields: dict[str, str]
     rules: list[str]
     is_anything_known: bool
     at_ms: int
@@ -115,7 +115,8 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], AlertsView]:
             is_narrowed=query.is_narrowed,
             first_url=PATH + query.query(show=query.show) if query.after or query.cursor else None,
             next_url=next_url,
-            bulk_query=query.query(show=query.show, until=wanted.at_ms),
+            fields={"show": query.show, "until": str(wanted.at_ms)}
+            | {name: value for name in NAMES if (value := getattr(query, name))},
             rules=sorted(KINDS),
             is_anything_known=bool(sum(counts.values())),
             at_ms=wanted.at_ms,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from time import perf_counter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from jobsight.core.alert import FIRING, RULE_JOB_FAILED, Alert, fingerprint_of
 from jobsight.core.job import FAILED, LOST
+from jobsight.core.limits import JOB_ID_BYTES_MAX
 from jobsight.core.state import State
 from jobsight.core.tokens import TokenScope
 from jobsight.transports.http.asking import Source
@@ -29,6 +31,9 @@ GATHER_S_MAX: Final = 0.25
 """How long jobs are gathered."""
 
 PAGE: Final = 500
+PICKED_MAX: Final = 200
+"""Jobs that are picked by hand for one action."""
+
 SUBJECTS_MAX: Final = 50
 """Tasks and queues that one action silences."""
 
@@ -49,12 +54,26 @@ class BulkAlertsQuery(AlertWanted, frozen=True, kw_only=True):
 
     Attributes:
         until: When it was looked at, ms UTC: what opens later is not meant.
-        ids: Those alone that were picked, by their alert_id with commas between them; empty for all that match.
+        ids: Those alone that were picked, by their alert_id; one text may hold several, with commas between them. Empty for all
+            that match.
     """
 
     show: Show = "firing"
     until: Annotated[int, Meta(ge=0)] | None = None
-    ids: Annotated[str, Meta(max_length=4_000)] = ""
+    ids: tuple[Annotated[str, Meta(max_length=4_000)], ...] = ()
+
+
+class BulkJobsQuery(JobsQuery, frozen=True, kw_only=True):
+    """
+    The filter of `/jobs`.
+
+    Attributes:
+        job: Those jobs alone that were picked, by their ids; empty for all that match.
+        only: `picked` where nothing but what was picked is meant, even if nothing was.
+    """
+
+    job: tuple[Annotated[str, Meta(max_length=JOB_ID_BYTES_MAX)], ...] = ()
+    only: Literal["", "picked"] = ""
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
@@ -143,10 +162,28 @@ def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Col
             )
 
 
+def gather_picked(source: Source, job_ids: Sequence[str], verb: str) -> Gathered:
+    """The same of some jobs that were picked by hand, by their ids; `PICKED_MAX` of them at most."""
+    found = (source.view.job(job_id) for job_id in dict.fromkeys(job_ids[:PICKED_MAX]))
+    jobs = [job for job in found if job is not None and job.status == CONCERNED.get(verb, job.status)]
+    return Gathered(
+        jobs=len(jobs),
+        is_all=True,
+        lost=[job.job_id for job in jobs if job.status == LOST],
+        problems=[
+            fingerprint_of(RULE_JOB_FAILED, job.task, job.queue, job.error or "")
+            for job in jobs
+            if job.status == FAILED
+        ],
+        tasks=list(dict.fromkeys(job.task for job in jobs if job.task is not None)),
+        queues=list(dict.fromkeys(job.queue for job in jobs if job.task is None and job.queue is not None)),
+    )
+
+
 def meant_alerts(state: State, query: BulkAlertsQuery, at_ms: int) -> list[Alert]:
     """The open alerts that a bulk action on the filter of `/alerts` means."""
     found = chosen(shelves(state, at_ms).get(query.show, []), query, query.until)
-    picked = set(query.ids.split(",")) if query.ids else None
+    picked = set(",".join(query.ids).split(",")) if query.ids else None
     return found if picked is None else [alert for alert in found if alert.alert_id in picked]
 
 
@@ -184,7 +221,9 @@ def _alerts_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], Bul
 
 def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkView]]:
     def look(ground: Ground, wanted: Wanted) -> Callable[[Source], BulkView]:
-        text, job_filter, faults = filter_of(wanted.query)
+        query: BulkJobsQuery = wanted.query
+        text, job_filter, faults = filter_of(query)
+        is_picked = bool(query.job) or query.only == "picked"
         firing = {
             alert.fingerprint: attention_row(alert)
             for alert in (ground.state.open_by_id.values() if verb == "acknowledge" else ())
@@ -192,7 +231,11 @@ def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkV
         }
 
         def finish(source: Source) -> BulkView:
-            met = None if faults else gather(source, job_filter, wanted.at_ms, verb, firing)
+            met: Gathered | None = None
+            if is_picked:
+                met = gather_picked(source, query.job, verb)
+            elif not faults:
+                met = gather(source, job_filter, wanted.at_ms, verb, firing)
             rows = [firing[one] for one in met.problems if one in firing] if met is not None else []
             names = [] if met is None else _names(verb, met)
             return BulkView(
@@ -204,7 +247,8 @@ def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkV
                 rows=rows[:ROWS],
                 names=names[:ROWS],
                 path=f"/bulk/jobs/{verb}",
-                fields={"q": text},
+                fields={"q": text}
+                | ({"picked": msgspec.json.encode(query.job[:PICKED_MAX]).decode()} if is_picked else {}),
                 back_url=url_of(text),
                 at_ms=wanted.at_ms,
             )
@@ -222,7 +266,11 @@ def _names(verb: str, met: Gathered) -> list[str]:
 
 def _fields(query: Any) -> dict[str, str]:
     given = {name: getattr(query, name) for name in query.__struct_fields__}
-    return {name: str(value) for name, value in given.items() if value not in (None, "")}
+    return {
+        name: ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in given.items()
+        if value not in (None, "", ())
+    }
 
 
 def _page(kind: str, verb: str) -> Page:
@@ -231,7 +279,7 @@ def _page(kind: str, verb: str) -> Page:
         template="bulk.html",
         section=kind,
         look=_alerts_look(verb) if kind == "alerts" else _jobs_look(verb),
-        parameters=BulkAlertsQuery if kind == "alerts" else JobsQuery,
+        parameters=BulkAlertsQuery if kind == "alerts" else BulkJobsQuery,
         needs=TokenScope.OPERATE,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Annotated, Final
 
@@ -108,7 +108,7 @@ class JobsView(Struct, frozen=True, kw_only=True):
         count: How many jobs match, as far as was counted; `has_more` where there may be more.
         searched_from_ms: The search has passed over the jobs since then; None: over all.
         is_narrowed: There is a filter at all.
-        actions: What can be done with all that match: label and URL.
+        actions: What can be done with all that match, or with those that are picked: label and verb.
     """
 
     text: str
@@ -171,7 +171,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
             searched_from_ms=None if found is None else found.searched_from_ms,
             first_url=url_of(text) if query.cursor else None,
             next_url=url_of(text, found.cursor) if found is not None and found.cursor else None,
-            actions=_actions(text, facets) if can_operate and job_filter != JobFilter() else [],
+            actions=_actions(() if found is None else found.jobs, facets) if can_operate else [],
             at_ms=wanted.at_ms,
             is_narrowed=job_filter != JobFilter(),
             jobs_total=jobs_total,
@@ -249,9 +249,9 @@ def _facets(job_filter: JobFilter, facets: Facets) -> list[FacetList]:
     return lists
 
 
-def _actions(text: str, facets: Facets | None) -> list[tuple[str, str]]:
-    """What can be done with all jobs that match: label and URL."""
-    statuses = {one.value for one in facets.status} if facets is not None else set()
+def _actions(jobs: Sequence[JobAnswer], facets: Facets | None) -> list[tuple[str, str]]:
+    """What can be done with jobs like these: label and verb."""
+    statuses = {job.status for job in jobs} | {one.value for one in (() if facets is None else facets.status)}
     actions = []
     if FAILED in statuses:
         actions.append(("Acknowledge their alerts", "acknowledge"))
@@ -259,7 +259,7 @@ def _actions(text: str, facets: Facets | None) -> list[tuple[str, str]]:
         actions.append(("Silence their tasks", "silence"))
     if LOST in statuses:
         actions.append(("Dismiss the lost ones", "dismiss"))
-    return [(label, f"/bulk/jobs/{verb}" + query_of({"q": text or None})) for label, verb in actions]
+    return actions
 
 
 JOBS: Final = Page(path=PATH, template="jobs.html", section="jobs", look=look, parameters=JobsQuery)
