@@ -9,7 +9,8 @@ import pytest
 
 from jobsight.core.rollup import Rollup, RollupKey, count_duration
 from jobsight.view import rollups
-from jobsight.view.rollups import RollupStore, decode_rollup
+from jobsight.view.rollup_content import decode_rollup
+from jobsight.view.rollups import RollupStore
 from jobsight.view.store import View
 
 TASKS = 600

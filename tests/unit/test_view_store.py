@@ -420,3 +420,23 @@ def test_jobs_that_tell_the_same_measures_share_their_names(tmp_path: Path) -> N
     assert [repr(usage) for usage in usages] == [repr(job.resource_usage) for job in found]
     assert all(text.startswith("[") for (text,) in rows)
     assert rows[0][0].partition(",")[0] == rows[1][0].partition(",")[0]
+
+
+def test_a_start_copies_what_a_killed_process_has_left(tmp_path: Path) -> None:
+    """The first commit of a service that answers already does not wait for it."""
+    left, found = tmp_path / "left.db", tmp_path / "found.db"
+    view = View.open(left)
+    view.connection.wal_autocheckpoint(0)
+    view.flush(feed(view, State(), *(running(f"job-{place}") for place in range(3_000))), b"")
+    for suffix in ("", "-wal"):
+        found.with_name(found.name + suffix).write_bytes(left.with_name(left.name + suffix).read_bytes())
+    view.close()
+    size = found.with_name("found.db-wal").stat().st_size
+
+    view = View.open(found)
+
+    frames, copied = view.connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchall()[0][1:]
+    assert size > 50 * 4096
+    assert 1 == frames
+    assert 0 == copied
+    view.close()

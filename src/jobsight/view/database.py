@@ -81,6 +81,24 @@ def connect_reader(path: Path) -> apsw.Connection:
     return connection
 
 
+# Writes the row that is there, and thereby a new beginning of the write-ahead log.
+BEGIN_ANEW: Final = "UPDATE applied SET id = id"
+
+
+def settle(connection: apsw.Connection) -> None:
+    """
+    Copy into the file what a process that was killed has left in the write-ahead log, and begin that anew.
+
+    Otherwise the first commit does both and waits for the disk: it would be one of a service that answers already.
+    A disk without room leaves it as it is.
+    """
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        connection.execute(BEGIN_ANEW)
+    except apsw.FullError:
+        return
+
+
 @contextmanager
 def storage_errors(path: Path | None) -> Iterator[None]:
     """Turn what SQLite reports about the file into the errors of Jobsight; our own mistakes (bad SQL) pass as they are."""

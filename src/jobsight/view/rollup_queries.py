@@ -10,10 +10,11 @@ from typing import Final
 import apsw
 
 from jobsight.core.kept import Kept, kept_bucket_start_ms, rollups_kept_from_ms
-from jobsight.core.rollup import Rollup, bucket_start_ms, merge_rollup
+from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, merge_rollup
 from jobsight.view.answers import SeriesPoint
-from jobsight.view.ranges import stretches
-from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope, decode_rollup
+from jobsight.view.ranges import END_MS, stretches
+from jobsight.view.rollup_content import decode_ends, decode_rollup
+from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope
 
 # Buckets of one width: (width, task, from, until).
 SELECT_ROLLUPS: Final = """
@@ -21,8 +22,17 @@ SELECT bucket_ms, content FROM rollups
 WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms
 """
 
+# The same, the latest first.
+SELECT_LATEST_ROLLUPS: Final = """
+SELECT bucket_ms, content FROM rollups
+WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms DESC
+"""
+
 StoredBucket = tuple[int, bytes]
-"""Start in ms UTC, and what is stored: equal bytes mean equal figures. `sum_of` and `decode_rollup` read them."""
+"""Start in ms UTC, and what is stored: equal bytes mean equal figures. `sum_of` and `rollup_content` read them."""
+
+LatestEnds = tuple[int, dict[str, int]]
+"""Start of a bucket in ms UTC, and how many jobs ended there in which status."""
 
 
 class RollupQueries:
@@ -61,6 +71,37 @@ class RollupQueries:
             kept_from_ms = rollups_kept_from_ms(width_s, self._kept().as_of_ms)
             start_ms = max(bucket_start_ms(since_ms, width_s), kept_from_ms)
             return list(self._buckets(width_s, scope_of(task, has_task), start_ms, until_ms))
+
+    def latest_ends(
+        self, since_ms: int, task: str | None = None, *, has_task: bool = True, status: str | None = None
+    ) -> LatestEnds | None:
+        """
+        The latest of the finest buckets in which something ended; a coarser one where finer ones are kept no longer.
+
+        Args:
+            since_ms: Days from that of `since_ms`, ms UTC.
+            task, has_task: As in `rollup_series`.
+            status: Only buckets in which a job ended so.
+        """
+        scope, until_ms = scope_of(task, has_task), END_MS
+        latest: LatestEnds | None = None
+        with self._moment():
+            as_of_ms = self._kept().as_of_ms
+            for width_s in reversed(WIDTHS_S):
+                start_ms = max(bucket_start_ms(since_ms, width_s), rollups_kept_from_ms(width_s, as_of_ms))
+                finer = self._latest_ends((width_s, scope, start_ms, until_ms), status)
+                if finer is None:
+                    break
+                latest = finer
+                since_ms, until_ms = finer[0], finer[0] + width_s * 1000
+        return latest
+
+    def _latest_ends(self, stretch: tuple[int, Scope, int, int], status: str | None) -> LatestEnds | None:
+        for bucket_ms, content in self._connection.execute(SELECT_LATEST_ROLLUPS, stretch):
+            ends = decode_ends(content)
+            if ends and (status is None or status in ends):
+                return bucket_ms, ends
+        return None
 
     def rollup_sum(
         self, since_ms: int, until_ms: int | None = None, task: str | None = None, *, has_task: bool = True

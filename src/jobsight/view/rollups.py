@@ -1,16 +1,19 @@
-"""The stored roll-ups: additions of the finest width are merged into the buckets of every width."""
+"""
+The stored roll-ups: additions of the finest width are merged into the buckets of every width.
+
+A bucket that still fills is stored as it stands in memory, which is cheap to write. Once it is over, and holds many different
+durations, it is stored once more in order, which is cheap to ask: see `rollup_content`.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 import apsw
-import msgspec
-from msgspec import Struct
 
-from jobsight.core.histogram import Histogram
 from jobsight.core.kept import rollups_kept_from_ms
-from jobsight.core.rollup import WIDTHS_S, MeasureSum, Rollup, RollupKey, bucket_start_ms, merge_rollup
+from jobsight.core.rollup import WIDTHS_S, Rollup, RollupKey, bucket_start_ms, merge_rollup
+from jobsight.view.rollup_content import decode_rollup, encode_ranked, encode_rollup
 
 ALL_JOBS: Final = 0
 """Stands for all jobs where a task's name would stand."""
@@ -27,6 +30,14 @@ Each duration takes some 70 bytes. A bucket that is not cached is read and decod
 BUCKET_SIZE: Final = 10
 """What a bucket takes beside its histogram, in the same unit."""
 
+RANKED_FROM: Final = 64
+"""Different durations from which on a bucket that is over is put in order; one with fewer is asked as quickly as it is."""
+
+RANKED_AT_ONCE: Final = 64
+"""Buckets that one flush puts in order, some 70 us each, and one more for each `ADDITIONS_A_RANKED` additions."""
+
+ADDITIONS_A_RANKED: Final = 128
+
 # One bucket.
 SELECT_ROLLUP: Final = "SELECT content FROM rollups WHERE width_s = ? AND task = ? AND bucket_ms = ?"
 
@@ -39,48 +50,6 @@ Scope = str | int
 _Key = tuple[int, Scope, int]
 
 
-class _Content(Struct, array_like=True, gc=False):
-    """A roll-up as it is stored; the sum is decimal text since it may pass 64 bits."""
-
-    ends: dict[str, int]
-    duration_count: int
-    duration_sum_us: str
-    duration_max_us: int
-    durations: Histogram
-    measures: dict[str, tuple[int, float, float]]  # count, sum, maximum
-
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(_Content).decode
-
-
-def encode_rollup(rollup: Rollup) -> bytes:
-    """A roll-up as the bytes that are stored."""
-    return _encode(
-        _Content(
-            rollup.ends,
-            rollup.duration_count,
-            str(rollup.duration_sum_us),
-            rollup.duration_max_us,
-            rollup.durations,
-            {name: (one.count, one.sum, one.max) for name, one in rollup.measures.items()},
-        )
-    )
-
-
-def decode_rollup(content: bytes) -> Rollup:
-    """The roll-up of stored bytes."""
-    stored = _decode(content)
-    return Rollup(
-        ends=stored.ends,
-        duration_count=stored.duration_count,
-        duration_sum_us=int(stored.duration_sum_us),
-        duration_max_us=stored.duration_max_us,
-        durations=stored.durations,
-        measures={name: MeasureSum(*sums) for name, sums in stored.measures.items()},
-    )
-
-
 class RollupStore:
     """The writer's side of the table: merges in memory, writes what a transaction has touched."""
 
@@ -88,6 +57,7 @@ class RollupStore:
         self._connection = connection
         self._cached: dict[_Key, tuple[Rollup, int]] = {}
         self._size = 0
+        self._over_until_ms = 0
 
     def merge(self, additions: dict[RollupKey, Rollup], as_of_ms: int = 0) -> None:
         """
@@ -107,6 +77,7 @@ class RollupStore:
         for start_ms, addition in of_all.items():
             self._merge(touched, start_ms, ALL_JOBS, addition, kept_from_ms)
         rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
+        rows += self._ranked(max(of_all, default=0), touched, RANKED_AT_ONCE + len(additions) // ADDITIONS_A_RANKED)
         self._connection.executemany(REPLACE_ROLLUP, rows)
         self._keep(touched)
 
@@ -138,6 +109,32 @@ class RollupStore:
             return cached[0]
         content = self._connection.execute(SELECT_ROLLUP, key).get
         return Rollup() if content is None else decode_rollup(content)
+
+    def _ranked(
+        self, newest_ms: int, touched: dict[_Key, Rollup], rows_max: int
+    ) -> list[tuple[int, Scope, int, bytes]]:
+        """
+        Rows of buckets that are over, in order. They leave the cache; one to which something is added late is begun again.
+
+        Args:
+            newest_ms: Start of the latest of the finest buckets to which something is added: what ended before it is over.
+            touched: Buckets to which something was added just now: they wait.
+            rows_max: The others are put in order by the next flushes.
+        """
+        rows: list[tuple[int, Scope, int, bytes]] = []
+        if newest_ms <= self._over_until_ms:
+            return rows
+        cached = self._cached
+        for key in [key for key in cached if key[2] + key[0] * 1000 <= newest_ms and key not in touched]:
+            rollup, size = cached[key]
+            if len(rollup.durations) >= RANKED_FROM:
+                if len(rows) == rows_max:
+                    return rows
+                rows.append((*key, encode_ranked(rollup)))
+            del cached[key]
+            self._size -= size
+        self._over_until_ms = newest_ms
+        return rows
 
     def _keep(self, touched: dict[_Key, Rollup]) -> None:
         """Remember what was touched, as the latest; those not touched for longest give way."""

@@ -16,7 +16,7 @@ from jobsight.core.limits import HISTORY_REFS_MAX
 from jobsight.core.state import State, forget_changes
 from jobsight.core.statistics import Counters, PairCounters
 from jobsight.errors import DataError
-from jobsight.view.database import connect_writer, storage_errors
+from jobsight.view.database import connect_writer, settle, storage_errors
 from jobsight.view.history import PIECE_EVENTS
 from jobsight.view.job_index import JobIndex
 from jobsight.view.migrations import migrate, refuse_newer, scripts
@@ -106,6 +106,7 @@ class View:
         try:
             migrate(connection, path, steps)
             with storage_errors(path):
+                settle(connection)
                 return cls(connection, path, log_id)
         except BaseException:
             connection.close()

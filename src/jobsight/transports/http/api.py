@@ -47,8 +47,8 @@ from jobsight.transports.http.paging import name_of, number_of, text_of
 from jobsight.transports.http.remembered import Remembered, digest_of
 from jobsight.transports.http.routes import Endpoint, json_response
 from jobsight.transports.http.statistics import Statistics
+from jobsight.view.rollup_content import decode_ranked
 from jobsight.view.rollup_queries import sum_of
-from jobsight.view.rollups import decode_rollup
 
 PREFIX: Final = "/api/v1/"
 SEARCH_S_MAX: Final = 0.005
@@ -252,7 +252,7 @@ class Api:
             key, digest = (wanted.task, width_s, at_ms, has_histogram), digest_of([content])
             known = self._points_known.get(key, digest)
             if known is None:
-                known = _encode(point_of(at_ms, decode_rollup(content), has_histogram=has_histogram))
+                known = _encode(point_of(at_ms, decode_ranked(content), has_histogram=has_histogram))
                 self._points_known.put(key, digest, known, len(known) + POINT_OVERHEAD_BYTES)
             points.append(Raw(known))
         return points

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
-from jobsight.core.histogram import quantiles_ms
+from jobsight.core.histogram import Ranked, quantiles_ms, quantiles_of
 from jobsight.core.job import COMPLETED, FAILED, LOST
 from jobsight.core.rollup import WIDTHS_S, Rollup, merge_rollup
 from jobsight.core.statistics import Counters, mean_ms
 from jobsight.transports.http.answers import PointAnswer, TaskAnswer
 from jobsight.view.answers import SeriesPoint
+from jobsight.view.rollup_content import RankedRollup, ranked_of
 
 POINTS_MAX: Final = 600
 """Points of a series."""
@@ -55,7 +57,7 @@ def points_of(series: Iterable[SeriesPoint], width_s: int, *, has_histogram: boo
             merged[at_ms] = point.rollup
         else:
             merge_rollup(known, point.rollup)
-    return [point_of(at_ms, rollup, has_histogram=has_histogram) for at_ms, rollup in sorted(merged.items())]
+    return [point_of(at_ms, ranked_of(rollup), has_histogram=has_histogram) for at_ms, rollup in sorted(merged.items())]
 
 
 def ended_of(ended: Rollup) -> EndedFigures:
@@ -99,42 +101,46 @@ def task_answer(
     )
 
 
-def classes_of(durations: Mapping[int, int]) -> list[tuple[float, int]]:
+def classes_of(durations: Ranked) -> list[tuple[float, int]]:
     """A histogram in coarse classes: upper bound in ms and count, rising, without empty ones."""
-    classes: dict[int, int] = {}
-    for bucket, count in durations.items():
-        upper = _uppers_us[bucket]
-        classes[upper] = classes.get(upper, 0) + count
-    return [(upper / 1000, count) for upper, count in sorted(classes.items())]
+    buckets, upto = durations
+    classes: list[tuple[float, int]] = []
+    place = before = 0
+    while place < len(buckets):
+        upper_ms, end = _classes[buckets[place]]
+        place = bisect_left(buckets, end, place)
+        classes.append((upper_ms, upto[place - 1] - before))
+        before = upto[place - 1]
+    return classes
 
 
-def _upper_us(bucket: int) -> int:
-    """The upper bound, in microseconds, of the coarse class in which a bucket of `core.histogram` lies."""
+def _class_of(bucket: int) -> tuple[float, int]:
+    """The coarse class in which a bucket of `core.histogram` lies: its upper bound in ms, the first bucket after it."""
     if bucket < _EXACT_BELOW_US:
-        return _EXACT_BELOW_US
-    shift = (bucket >> 6) - 1
-    low = bucket - (shift << 6)
+        return _EXACT_BELOW_US / 1000, _EXACT_BELOW_US
     step = 64 // CLASSES_PER_OCTAVE
-    return (low - low % step + step) << shift
+    end = bucket - bucket % step + step
+    shift = (bucket >> 6) - 1
+    return (end - (shift << 6) << shift) / 1000, end
 
 
-class _Uppers(dict[int, int]):
-    """Upper bounds by buckets, worked out once each. There are some thousand buckets in all."""
+class _Classes(dict[int, tuple[float, int]]):
+    """Classes by buckets, worked out once each. There are some thousand buckets in all."""
 
-    def __missing__(self, bucket: int) -> int:
-        upper = self[bucket] = _upper_us(bucket)
-        return upper
-
-
-_uppers_us: Final = _Uppers()
+    def __missing__(self, bucket: int) -> tuple[float, int]:
+        found = self[bucket] = _class_of(bucket)
+        return found
 
 
-def point_of(at_ms: int, rollup: Rollup, *, has_histogram: bool) -> PointAnswer:
+_classes: Final = _Classes()
+
+
+def point_of(at_ms: int, rollup: RankedRollup, *, has_histogram: bool) -> PointAnswer:
     """What ended within one bucket of time, as a point."""
-    p50_ms, p95_ms = quantiles_ms(rollup.durations, (0.5, 0.95))
+    p50_ms, p95_ms = quantiles_of(rollup.durations, (0.5, 0.95))
     return PointAnswer(
         at_ms=at_ms,
-        ends=dict(rollup.ends),
+        ends=rollup.ends,
         avg_duration_ms=mean_ms(rollup.duration_sum_us, rollup.duration_count),
         p50_ms=p50_ms,
         p95_ms=p95_ms,

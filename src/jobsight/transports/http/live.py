@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jobsight.core.alert import ACKNOWLEDGED, FIRING
-from jobsight.core.histogram import quantiles_ms
+from jobsight.core.histogram import quantiles_of, ranked
 from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms
 from jobsight.core.state import State
 from jobsight.core.tokens import TokenScope
@@ -137,14 +137,15 @@ class Live:
         state, at_ms, width_s = self._state, self._clock_ms(), WIDTHS_S[0]
         start_ms = bucket_start_ms(at_ms - SETTLING_MS, width_s)
         ended = self._recent.buckets.get(start_ms) or Rollup()
-        p50_ms, p95_ms = quantiles_ms(ended.durations, (0.5, 0.95))
+        durations = ranked(ended.durations)
+        p50_ms, p95_ms = quantiles_of(durations, (0.5, 0.95))
         states = [alert.state for alert in state.open_by_id.values()]
         return Frame(
             seq=state.applied_seq,
             at_ms=at_ms,
             counts={word: count for word, count in state.counters.statuses.items() if count},
             last_bucket=Bucket(at_ms=start_ms, width_s=width_s, ends=ended.ends, p50_ms=p50_ms, p95_ms=p95_ms),
-            histogram=classes_of(ended.durations),
+            histogram=classes_of(durations),
             firing=states.count(FIRING),
             acknowledged=states.count(ACKNOWLEDGED),
             reports_per_s=round(reports_per_s, 1),
