@@ -250,6 +250,24 @@ def test_a_clock_that_was_wrong_between_two_looks_puts_no_alert_off() -> None:
     assert [] == [one for one in watch.state.open_by_id.values() if not one.told]
 
 
+def test_what_was_told_between_a_start_and_the_first_look_does_not_lie_ahead() -> None:
+    """A monitor starts under a clock that is wrong and takes reports in; set right at once, it shows where it was before."""
+    watch, clock, said = WatchedState(), Clock(3_000 * DAY_MS), []
+    watch.route("mail")
+    watch.report(StatusUpdate(job_id="r", status="running"))
+    watch.flush()
+    watch.state.alive_ms = clock.wall_ms
+    ticker = Ticker(watch.state, lambda events, _: said.extend(events), clock.wall, steady_ms=clock.steady)
+    watch.now_ms = clock.wall_ms + HOUR_MS
+    watch.report(JobFailed(job_id="a", error="disk full", retries=0))
+    ticker.tick()
+    watch.now_ms = clock.wall_ms
+    watch.tell(*said)
+
+    assert [MonitorBlind] == [type(event) for event in said]
+    assert [clock.wall_ms] == [group.sent_ms for group in watch.state.groups.values()]
+
+
 def test_a_report_after_an_end_is_not_late_because_the_clock_was_set_far_back() -> None:
     """An end counts as late as the cutoff, so as not to be gone at once; what follows it is told apart by the true time."""
     state, now_ms = State(kept=Kept(completed_from_ms=2_000 * DAY_MS)), 1_500 * DAY_MS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watched_state import HOUR_MS, MINUTE_MS, WatchedState, watching_of
+from watched_state import DAY_MS, HOUR_MS, MINUTE_MS, WatchedState, watching_of
 
 from jobsight.core.events import JobCompleted, JobFailed
 from jobsight.core.flapping import CHANGES_MIN, FLAPS_MAX, QUIET_MS, Flap, note_change, stable_ms
@@ -53,6 +53,19 @@ def test_once_it_is_stable_what_is_there_is_told() -> None:
     assert quiet == before
     assert ["trigger"] == kinds(watch)[before:]
     assert {} == watch.state.flaps
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_quiet() -> None:
+    """The 30 minutes are those of the clock as it is now: nobody waits until the old time has come again."""
+    watch = a_watch()
+    come_and_go(watch, 6, pause_ms=2 * MINUTE_MS)
+    quiet = len(kinds(watch))
+    watch.report(JobFailed(job_id="f", task="t", error="no route", retries=0))
+    watch.step(MINUTE_MS)
+    watch.jump(-400 * DAY_MS)
+    watch.step(QUIET_MS + 2 * MINUTE_MS)
+
+    assert 1 == kinds(watch)[quiet:].count("trigger")
 
 
 def test_what_changes_now_and_then_does_not_flap() -> None:

@@ -31,6 +31,7 @@ def lies_ahead(state: State, at_ms: int) -> bool:
     return (
         any(group.sent_ms is not None and group.sent_ms > at_ms for group in state.groups.values())
         or any(alert.updated_ms > at_ms for alert in state.open_by_id.values())
+        or any(changed_ms > at_ms for flap in state.flaps.values() for changed_ms in flap.changes)
         or any(job.updated_ms > at_ms for job in state.jobs.values() if job.ended_ms is None)
     )
 
@@ -62,6 +63,8 @@ def set_back(state: State, by_ms: int, place: int, at_ms: int) -> None:
         touch_alert(state, alert)
     for group in state.groups.values():
         _set_group(state, group, at_ms)
+    for flap in state.flaps.values():
+        flap.changes = [min(changed_ms, at_ms) for changed_ms in flap.changes]
     soon_ms = at_ms + UNCONFIRMED_MS
     state.unconfirmed = {job_id: min(due_ms, soon_ms) for job_id, due_ms in state.unconfirmed.items()}
 

@@ -26,6 +26,7 @@ from jobsight.core.events import (
 from jobsight.core.flapping import stable_ms
 from jobsight.core.gaps import BLIND_MS_MIN
 from jobsight.core.job import Job
+from jobsight.core.set_back import lies_ahead
 from jobsight.core.state import Changes, State
 from jobsight.engine.deadline_heap import DeadlineHeap, Subject
 from jobsight.engine.findings import (
@@ -137,7 +138,7 @@ class Ticker:
         if len(self._heap) == 0 and not self._ready and not (has_watched and self._state.changes.events):
             self._state.alive_ms = now_ms
             return
-        if abs(now_ms - self._state.alive_ms) > BLIND_MS_MIN:
+        if abs(now_ms - self._state.alive_ms) > BLIND_MS_MIN or (not has_watched and self._lies_ahead(now_ms)):
             self._unsaid = self._blind(self._state.alive_ms, now_ms, is_clock=has_watched)
             self._say([self._unsaid], [])  # with it, `alive_ms` moves on
             return
@@ -148,6 +149,10 @@ class Ticker:
         next_ms = self._heap.next_ms()
         if self._ready or (next_ms is not None and next_ms <= now_ms):
             self._pass(now_ms)
+
+    def _lies_ahead(self, now_ms: int) -> bool:
+        """Whether the clock was set back after what was taken in between a start and the first look, or while nobody was there."""
+        return self._steady_ms is not None and lies_ahead(self._state, now_ms + BLIND_MS_MIN)
 
     def pass_over(self, blind: MonitorBlind) -> None:
         """Say that nobody watched for a while, or that the clock was set, where somebody else has seen it."""
