@@ -454,3 +454,18 @@ def test_lost_jobs_that_a_good_run_has_settled_stay_settled_after_a_start() -> N
 
     assert [["lost", "silent"]] == before
     assert [["silent"]] == after
+
+
+def test_a_failure_to_confirm_of_a_job_that_is_gone_is_forgotten_in_the_view_too() -> None:
+    """Retention let go of the job before somebody could ask: no start waits for it again."""
+    watch, view = WatchedState(), View.open(None)
+    watch.state.unconfirmed["gone"] = passed_ms = watch.now_ms
+    watch.state.changes.is_watch_dirty = True
+    view.flush(watch.state, b"")
+    before = view.load_state().unconfirmed
+    watch.tell(DeadlinePassed(subject_kind="job", subject="gone", rule="unconfirmed", deadline_ms=passed_ms))
+    view.flush(watch.state, b"")
+    after = view.load_state().unconfirmed
+    view.close()
+
+    assert ({"gone": passed_ms}, {}) == (before, after)

@@ -112,7 +112,7 @@ def pass_deadline(state: State, event: DeadlinePassed, place: int, applied: Appl
 def _pass_of_job(state: State, event: DeadlinePassed, place: int, applied: Applied, at_ms: int) -> None:
     job = state.jobs.get(event.subject)
     if job is None:
-        state.unconfirmed.pop(event.subject, None)
+        _forget_unconfirmed(state, event.subject)
         return
     check = state.checks.get(job.task) if job.task is not None else None
     if event.rule == SILENCE:
@@ -156,15 +156,20 @@ def _confirm(state: State, job: Job, event: DeadlinePassed, place: int, applied:
     """A failure that was told by a status word alone is a failure like any other."""
     deadline_ms = unconfirmed_deadline_ms(job)
     if deadline_ms is None:
-        state.unconfirmed.pop(job.job_id, None)
-        state.changes.is_watch_dirty = True
+        _forget_unconfirmed(state, job.job_id)
     elif deadline_ms == event.deadline_ms or deadline_ms > at_ms + UNCONFIRMED_MS:  # the clock was set back
-        state.unconfirmed.pop(job.job_id, None)
-        state.changes.is_watch_dirty = True
+        _forget_unconfirmed(state, job.job_id)
         _note_event(state, job, place)
         applied.alerts.append(count_failure(state, job, job.error or UNKNOWN_ERROR, job.retries or 0, at_ms))
     else:
         state.unconfirmed[job.job_id] = deadline_ms
+        state.changes.is_watch_dirty = True
+
+
+def _forget_unconfirmed(state: State, job_id: str) -> None:
+    """The job is one no more; stored with the next flush, so that no start waits for it again."""
+    if state.unconfirmed.pop(job_id, None) is not None:
+        state.changes.is_watch_dirty = True
 
 
 def _note_event(state: State, job: Job, place: int) -> None:
