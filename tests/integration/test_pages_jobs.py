@@ -162,3 +162,13 @@ def test_an_unknown_job_is_a_page_that_says_so(browser: httpx.Client) -> None:
 
     assert 404 == page.status_code
     assert "no job is called" in page.text
+
+
+def test_the_order_stands_in_the_address(browser: httpx.Client) -> None:
+    """Every link of the explorer keeps it, and the form of the filter too."""
+    listed = browser.get("/jobs", params={"q": "is:ended", "sort": "longest"}).text
+    further = [unescape(link) for link in re.findall(r'href="(/jobs\?[^"]*)"', listed) if "since" in link]
+
+    assert '<input type="hidden" name="sort" value="longest">' in listed
+    assert [True] * 3 == ["sort=longest" in link for link in further if "is%3Aended" in link]
+    assert 400 == browser.get("/jobs", params={"sort": "fastest"}).status_code

@@ -281,3 +281,33 @@ def test_what_jobs_are_about_is_met_without_the_jobs(reader: Reader) -> None:
 
     assert len(failed) == count
     assert {(job.status, job.task, job.queue, None if job.task else job.error) for job in failed} == subjects
+
+
+@pytest.mark.parametrize("text", ["", "status:failed", "task:etl.* host:w0*", "dur:>100s"])
+def test_the_oldest_come_first_where_that_is_asked(reader: Reader, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page the same jobs, the other way round, counted in the same way."""
+    monkeypatch.setattr(explorer, "LOOK_JOBS", 30)
+    wanted, _ = read_filter(text)
+    first = reader.search(wanted, now_ms=NOW_MS, limit=3, order="oldest")
+    jobs, cursor = first.jobs, first.cursor
+    while cursor is not None:
+        page = reader.search(wanted, now_ms=NOW_MS, limit=3, cursor=cursor, order="oldest", is_enough=lambda: True)
+        jobs, cursor = jobs + page.jobs, page.cursor
+        assert page.facets is None
+
+    assert every_page(reader, text, 50)[::-1] == jobs
+    assert first.facets == found(reader, text).facets
+
+
+def test_the_longest_of_what_was_counted_come_on_one_page(reader: Reader) -> None:
+    """By what they told, else by how long they run; who never began comes last."""
+    page = reader.search(JobFilter(), now_ms=NOW_MS, limit=20, order="longest")
+    took = [
+        job.duration_ms if job.duration_ms is not None else NOW_MS - (job.started_ms or NOW_MS) for job in page.jobs
+    ]
+
+    assert sorted(took, reverse=True) == took
+    assert NOW_MS - AT_MS - 8_000 == took[0]
+    assert (20, None) == (len(took), page.cursor)
+    assert page.facets is not None
+    assert JOBS == page.facets.count

@@ -51,8 +51,18 @@ def test_a_job_that_failed_twice_is_told_try_by_try(is_enveloped: bool) -> None:
     story = story_of(events, status="failed", now_ms=at(99))
 
     assert [
-        Attempt(number=1, begin_ms=at(10), end_ms=at(30), outcome="failed", error="no route", host="w1"),
-        Attempt(number=2, begin_ms=at(40), end_ms=at(50), outcome="failed", error="no route again", host="w2"),
+        Attempt(
+            number=1, begin_ms=at(10), end_ms=at(30), outcome="failed", error="no route", host="w1", took_ms=20_000
+        ),
+        Attempt(
+            number=2,
+            begin_ms=at(40),
+            end_ms=at(50),
+            outcome="failed",
+            error="no route again",
+            host="w2",
+            took_ms=10_000,
+        ),
     ] == story.attempts
     assert ["queued", "running", "retrying", "running", "failed"] == [moment.kind for moment in story.moments]
     assert (3, 40, at(10), at(25)) == (
@@ -81,6 +91,29 @@ def test_a_completion_alone_is_a_story_too() -> None:
     assert [Moment(kind="completed", at_ms=at(0), until_ms=at(0), duration_ms=40)] == story.moments
     assert ["completed"] == [attempt.outcome for attempt in story.attempts]
     assert [] == story.stretches
+
+
+def test_a_try_took_what_its_end_says() -> None:
+    """As the job's own duration does; what is not known is not called nothing, and no try begins before the one before it ended."""
+    failed = {"error": "no route", "retries": 0, "max_retries": 2}
+    events = told(
+        (0, "job_failed", failed),
+        (60, "job_failed", {**failed, "retries": 1}),
+        (90, "job_completed", {"duration_ms": 25_000}),
+    )
+    longer = told((0, "job_failed", failed), (90, "job_completed", {"duration_ms": 100_000}))
+    started = told((0, "update_status", {"status": "running"}), (30, "job_completed", {"duration_ms": 28_500}))
+
+    assert [(at(0), None), (at(60), None), (at(65), 25_000)] == [
+        (one.begin_ms, one.took_ms) for one in story_of(events, status="completed", now_ms=at(99)).attempts
+    ]
+    assert (at(0), 100_000) == (
+        (last := story_of(longer, status="completed", now_ms=at(99)).attempts[-1]).begin_ms,
+        last.took_ms,
+    )
+    assert [(at(0), at(30), 28_500)] == [
+        (one.begin_ms, one.end_ms, one.took_ms) for one in story_of(started, status="completed", now_ms=at(99)).attempts
+    ]
 
 
 def test_a_lost_job_says_why() -> None:

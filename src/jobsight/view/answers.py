@@ -86,7 +86,7 @@ class Facets(Struct, frozen=True, kw_only=True):
 
 class JobsFound(Struct, frozen=True, kw_only=True):
     """
-    Some jobs that match a filter, the newest first.
+    Some jobs that match a filter.
 
     Attributes:
         cursor: Asks for the next page; None when this is the last. A page may be short, or empty, and still have one.

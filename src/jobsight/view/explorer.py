@@ -67,26 +67,43 @@ _CONDITIONS: Final = r"""
     AND (?26 IS NULL OR job_id LIKE ?26 ESCAPE '\' OR error LIKE ?26 ESCAPE '\' OR message LIKE ?26 ESCAPE '\')
     AND (?27 IS NULL OR job_id LIKE ?27 ESCAPE '\' OR error LIKE ?27 ESCAPE '\' OR message LIKE ?27 ESCAPE '\')
     AND (?28 IS NULL OR job_id LIKE ?28 ESCAPE '\' OR error LIKE ?28 ESCAPE '\' OR message LIKE ?28 ESCAPE '\')
-ORDER BY number DESC LIMIT ?3
 """
+_NEWEST: Final = "ORDER BY number DESC LIMIT ?3"
+_OLDEST: Final = "ORDER BY number LIMIT ?3"
 
-# Jobs of a window that match, the newest first; candidates come by the index of statuses.
-SEARCH_BY_STATUS: Final = f"""
+# Jobs of a window that match; candidates come by the index of statuses.
+_BY_STATUS: Final = f"""
 SELECT number, status, task, queue, host FROM jobs INDEXED BY jobs_by_status
 WHERE number < ?1 AND number >= ?2 AND status IN (SELECT value FROM json_each(?4)) AND status <> 1 {_CONDITIONS}
 """  # noqa: S608
 
 # The same by the index of tasks.
-SEARCH_BY_TASK: Final = f"""
+_BY_TASK: Final = f"""
 SELECT number, status, task, queue, host FROM jobs INDEXED BY jobs_by_task
 WHERE number < ?1 AND number >= ?2 AND task IN (SELECT value FROM json_each(?5)) {_CONDITIONS}
 """  # noqa: S608
 
 # The same by their numbers alone.
-SEARCH_BY_NUMBER: Final = f"""
+_BY_NUMBER: Final = f"""
 SELECT number, status, task, queue, host FROM jobs NOT INDEXED
 WHERE number < ?1 AND number >= ?2 {_CONDITIONS}
 """  # noqa: S608
+
+SEARCH_BY_STATUS: Final = _BY_STATUS + _NEWEST
+SEARCH_BY_TASK: Final = _BY_TASK + _NEWEST
+SEARCH_BY_NUMBER: Final = _BY_NUMBER + _NEWEST
+OLDEST_OF: Final = {
+    SEARCH_BY_STATUS: _BY_STATUS + _OLDEST,
+    SEARCH_BY_TASK: _BY_TASK + _OLDEST,
+    SEARCH_BY_NUMBER: _BY_NUMBER + _OLDEST,
+}
+
+# The longest of some jobs; one that runs has run until now: (numbers as JSON, now, limit).
+SELECT_LONGEST: Final = """
+SELECT number FROM json_each(?1) CROSS JOIN jobs ON number = value
+ORDER BY ifnull(duration_ms, ifnull(updated_ms - ended_before_ms, ?2) - created_ms - started_after_ms) DESC NULLS LAST, number DESC
+LIMIT ?3
+"""
 
 # What some jobs are about, each but once and all in one row: (numbers as JSON). An error tells jobs without a task apart.
 SELECT_SUBJECTS: Final = """
@@ -169,6 +186,49 @@ class Explorer:
             if is_enough():
                 return Walk(rows=rows, before=before)
         return Walk(rows=rows, before=1)
+
+    def walk_oldest(
+        self,
+        wanted: JobFilter,
+        *,
+        kept: Kept,
+        now_ms: int,
+        start: int,
+        end: int,
+        limit: int,
+        is_enough: Callable[[], bool],
+    ) -> Walk:
+        """
+        The same the other way round, from the oldest job to newer ones; the other arguments are those of `walk`.
+
+        Args:
+            start: The number from which on jobs are looked at. end: Only jobs with a lower number.
+
+        Returns:
+            `before` is where it would go on; `end` where nothing is left.
+        """
+        values, road = self._values(wanted, kept, now_ms)
+        rows: list[_Row] = []
+        window = LOOK_JOBS
+        while road is not None and start < end:
+            ceiling = min(end, start + window)
+            begin = perf_counter()
+            found: Any = self._connection.execute(OLDEST_OF[road], (ceiling, start, limit - len(rows), *values))
+            rows += found.fetchall()
+            if len(rows) >= limit:
+                return Walk(rows=rows, before=rows[-1][0] + 1)
+            start = ceiling
+            if perf_counter() - begin < LOOK_S:
+                window *= 2
+            if is_enough():
+                return Walk(rows=rows, before=start)
+        return Walk(rows=rows, before=end)
+
+    def longest(self, rows: Sequence[_Row], now_ms: int, limit: int) -> list[int]:
+        """The numbers of the longest of those that a walk has met, the longest first."""
+        numbers = _encode([number for number, *_ in rows]).decode()
+        found: Any = self._connection.execute(SELECT_LONGEST, (numbers, now_ms, limit)).fetchall()
+        return [number for (number,) in found]
 
     def created_ms(self, number: int) -> int | None:
         """When the oldest job that a walk has passed over was first heard of, ms UTC."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Final, Literal
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 from typing_extensions import override
 
 from jobsight.core.job import LOST
@@ -30,6 +31,8 @@ from jobsight.view.receipts import ReceiptQueries
 from jobsight.view.rollup_queries import RollupQueries
 from jobsight.view.watch_reading import PAGE_MAX, WatchReading
 from jobsight.view.words import KnownWords
+
+Order = Literal["newest", "oldest", "longest"]
 
 WINDOW_JOBS: Final = 50_000
 """Jobs that one look at the table may pass over while it searches what matches."""
@@ -204,9 +207,10 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
         limit: int = 100,
         cursor: str | None = None,
         is_enough: Callable[[], bool] = bool,
+        order: Order = "newest",
     ) -> JobsFound:
         """
-        Jobs that match a filter, the newest first, and on the first page how many there are of what.
+        Jobs that match a filter, and on the first page how many there are of what.
 
         Args:
             wanted: All conditions.
@@ -214,6 +218,7 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
             limit: Jobs of a page, at most `PAGE_MAX`.
             cursor: From the page before.
             is_enough: Asked after every few thousand rows whether the answer is to be given as it is.
+            order: By when they were first heard of; or the longest of those that are counted, on one page.
 
         Raises:
             UsageError: The cursor is none that a page has given.
@@ -221,6 +226,9 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
         limit = max(1, min(limit, PAGE_MAX))
         with self._moment():
             applied, kept = self._applied(), self._kept()
+            if order == "oldest" and cursor is not None:
+                return self._oldest(wanted, kept, now_ms, limit, cursor, is_enough)
+            cursor = cursor if order == "newest" else None
             before = before_number(cursor, applied.jobs_total + 1)
             most = limit if cursor is not None else max(limit, COUNT_MAX)
             met = self._explorer.walk(wanted, kept=kept, now_ms=now_ms, before=before, limit=most, is_enough=is_enough)
@@ -230,13 +238,47 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
             if cursor is None:
                 by_name = self._explorer.facets(met.rows)
                 counted = Facets(count=len(met.rows), is_all=met.before <= 1, **by_name)
+            if order == "oldest":
+                return replace(self._oldest(wanted, kept, now_ms, limit, None, is_enough), facets=counted)
+            numbers = [number for number, *_ in rows]
+            if order == "longest":
+                numbers, rest = self._explorer.longest(met.rows, now_ms, limit), 0
             return JobsFound(
-                jobs=self._jobs.answers([number for number, *_ in rows]),
+                jobs=self._jobs.answers(numbers),
                 cursor=cursor_of(rest) if rest > 1 else None,
                 facets=counted,
                 searched_from_ms=self._explorer.created_ms(met.before) if met.before > 1 else None,
                 as_of_seq=applied.applied_seq,
             )
+
+    def _oldest(
+        self,
+        wanted: JobFilter,
+        kept: Kept,
+        now_ms: int,
+        limit: int,
+        cursor: str | None,
+        is_enough: Callable[[], bool],
+    ) -> JobsFound:
+        """A page of `search` in the order `oldest`, nothing counted; a cursor stands for where it goes on."""
+        applied = self._applied()
+        end = applied.jobs_total + 1
+        met = self._explorer.walk_oldest(
+            wanted,
+            kept=kept,
+            now_ms=now_ms,
+            start=before_number(cursor, 1),
+            end=end,
+            limit=limit,
+            is_enough=is_enough,
+        )
+        return JobsFound(
+            jobs=self._jobs.answers([number for number, *_ in met.rows]),
+            cursor=cursor_of(met.before) if met.before < end else None,
+            facets=None,
+            searched_from_ms=None,
+            as_of_seq=applied.applied_seq,
+        )
 
     def meet(
         self, wanted: JobFilter, *, now_ms: int, limit: int, cursor: str | None, is_enough: Callable[[], bool]

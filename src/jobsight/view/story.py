@@ -59,7 +59,15 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """One try: its number from 1, when it began and ended (ms UTC), how, and with which error. `outcome` None: it goes on."""
+    """
+    One try.
+
+    Attributes:
+        number: From 1.
+        begin_ms, end_ms: ms UTC; by its own word where its end told a duration and nothing was heard of it before.
+        outcome: How it ended; None: it goes on.
+        took_ms: As its end told it, else from its begin to its end; None where nothing but the end was heard.
+    """
 
     number: int
     begin_ms: int
@@ -67,6 +75,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     error: str | None = None
     host: str | None = None
+    took_ms: float | None = None
 
 
 class Stretch(Struct, frozen=True, kw_only=True):
@@ -206,9 +215,20 @@ def _attempts(moments: Sequence[Moment], numbers: Sequence[int | None]) -> list[
         if is_end:
             outcome = FAILED if moment.kind == RETRYING else moment.kind
             error = moment.text if outcome in (FAILED, LOST) else None
-            attempts[-1] = replace(attempts[-1], end_ms=moment.at_ms, outcome=outcome, error=error)
+            before_ms = (attempts[-2].end_ms or 0) if len(attempts) > 1 else 0
+            ended = _ended(attempts[-1], moment, before_ms)
+            attempts[-1] = replace(ended, outcome=outcome, error=error)
             is_open = False
     return attempts
+
+
+def _ended(attempt: Attempt, end: Moment, before_ms: int) -> Attempt:
+    """A try with its end; where only that was heard, it began as long before as it says, but not before the try before ended."""
+    ran_ms, told_ms = end.at_ms - attempt.begin_ms, end.duration_ms
+    if told_ms is None:
+        return replace(attempt, end_ms=end.at_ms, took_ms=ran_ms if ran_ms > 0 else None)
+    begin_ms = attempt.begin_ms if ran_ms > 0 else max(before_ms, end.at_ms - round(told_ms))
+    return replace(attempt, begin_ms=begin_ms, end_ms=end.at_ms, took_ms=told_ms)
 
 
 def _stretches(moments: Sequence[Moment], status: str, now_ms: int) -> list[Stretch]:

@@ -247,9 +247,9 @@ def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkV
                 rows=rows[:ROWS],
                 names=names[:ROWS],
                 path=f"/bulk/jobs/{verb}",
-                fields={"q": text}
+                fields={"q": text, "sort": query.sort}
                 | ({"picked": msgspec.json.encode(query.job[:PICKED_MAX]).decode()} if is_picked else {}),
-                back_url=url_of(text),
+                back_url=url_of(text, sort=query.sort),
                 at_ms=wanted.at_ms,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Annotated, Final
 
@@ -27,6 +28,7 @@ from jobsight.view.job_filter import (
     with_name,
     without,
 )
+from jobsight.view.queries import Order
 
 PATH: Final = "/jobs"
 ROWS: Final = 50
@@ -36,6 +38,7 @@ SEARCH_S_MAX: Final = 0.005
 FURTHER_S_MAX: Final = 0.03
 """How long somebody who goes on may search: they know that little is found in much."""
 
+SORTS: Final[Sequence[tuple[str, Order]]] = (("Newest", "newest"), ("Oldest", "oldest"), ("Longest", "longest"))
 RANGES: Final = (("any time", None), ("1 h", "1h"), ("24 h", "24h"), ("7 d", "7d"))
 FACET_LABELS: Final = {"status": "Status", "task": "Task (name)", "queue": "Queue", "host": "Host"}
 
@@ -55,6 +58,7 @@ class JobsQuery(Struct, frozen=True, kw_only=True):
     since: Text | None = None
     until: Text | None = None
     cursor: parameters.Cursor | None = None
+    sort: Order = "newest"
 
 
 class Chip(Struct, frozen=True, kw_only=True):
@@ -83,7 +87,7 @@ class FacetList(Struct, frozen=True, kw_only=True):
 
 
 class RangeLink(Struct, frozen=True, kw_only=True):
-    """A stretch of time to look at."""
+    """A stretch of time to look at, or an order."""
 
     text: str
     url: str
@@ -104,6 +108,7 @@ class JobsView(Struct, frozen=True, kw_only=True):
     Attributes:
         text: The filter as it stands in the field.
         pieces: What was typed with its faults marked; empty where there are none.
+        sorts: The orders there are.
         exact: The job that is called exactly as the text says.
         count: How many jobs match, as far as was counted; `has_more` where there may be more.
         searched_from_ms: The search has passed over the jobs since then; None: over all.
@@ -115,6 +120,8 @@ class JobsView(Struct, frozen=True, kw_only=True):
     pieces: list[Piece]
     chips: list[Chip]
     ranges: list[RangeLink]
+    sort: str
+    sorts: list[RangeLink]
     facets: list[FacetList]
     jobs: list[JobAnswer]
     exact: JobAnswer | None
@@ -142,9 +149,9 @@ def filter_of(query: JobsQuery) -> tuple[str, JobFilter, list[Fault]]:
     return (text if faults else filter_text(wanted)), wanted, faults
 
 
-def url_of(text: str, cursor: str | None = None) -> str:
+def url_of(text: str, cursor: str | None = None, *, sort: Order = "newest") -> str:
     """The explorer with a filter."""
-    return PATH + query_of({"q": text or None, "cursor": cursor})
+    return PATH + query_of({"q": text or None, "sort": None if sort == "newest" else sort, "cursor": cursor})
 
 
 def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
@@ -153,24 +160,27 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
     text, job_filter, faults = filter_of(query)
     jobs_total = ground.state.jobs_total
     can_operate = wanted.can_operate
+    link = partial(url_of, sort=query.sort)
 
     def finish(source: Source) -> JobsView:
-        found = None if faults else _search(source, job_filter, query.cursor, wanted.at_ms)
+        found = None if faults else _search(source, job_filter, query, wanted.at_ms)
         facets = None if found is None else found.facets
         return JobsView(
             text=text,
             pieces=_pieces(text, faults),
-            chips=_chips(job_filter),
-            ranges=_ranges(job_filter),
-            facets=[] if facets is None else _facets(job_filter, facets),
+            chips=_chips(job_filter, link),
+            ranges=_ranges(job_filter, link),
+            sort=query.sort,
+            sorts=[RangeLink(text=one, url=url_of(text, sort=sort), is_on=sort == query.sort) for one, sort in SORTS],
+            facets=[] if facets is None else _facets(job_filter, facets, link),
             jobs=[] if found is None else found.jobs,
             exact=None if faults else _exact(source, job_filter),
             count=None if facets is None else facets.count,
             count_max=COUNT_MAX,
             has_more=facets is not None and not facets.is_all,
             searched_from_ms=None if found is None else found.searched_from_ms,
-            first_url=url_of(text) if query.cursor else None,
-            next_url=url_of(text, found.cursor) if found is not None and found.cursor else None,
+            first_url=link(text) if query.cursor else None,
+            next_url=link(text, found.cursor) if found is not None and found.cursor else None,
             actions=_actions(() if found is None else found.jobs, facets) if can_operate else [],
             at_ms=wanted.at_ms,
             is_narrowed=job_filter != JobFilter(),
@@ -180,10 +190,16 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
     return finish
 
 
-def _search(source: Source, job_filter: JobFilter, cursor: str | None, at_ms: int) -> JobsFound:
-    end = perf_counter() + (SEARCH_S_MAX if cursor is None else FURTHER_S_MAX)
+def _search(source: Source, job_filter: JobFilter, query: JobsQuery, at_ms: int) -> JobsFound:
+    is_plain = query.cursor is None and query.sort == "newest"
+    end = perf_counter() + (SEARCH_S_MAX if is_plain else FURTHER_S_MAX)
     return source.view.search(
-        job_filter, now_ms=at_ms, limit=ROWS, cursor=cursor, is_enough=lambda: perf_counter() >= end
+        job_filter,
+        now_ms=at_ms,
+        limit=ROWS,
+        cursor=query.cursor,
+        is_enough=lambda: perf_counter() >= end,
+        order=query.sort,
     )
 
 
@@ -205,13 +221,13 @@ def _pieces(text: str, faults: list[Fault]) -> list[Piece]:
     return [piece for piece in [*pieces, Piece(text=text[at:])] if piece.text] if faults else []
 
 
-def _chips(job_filter: JobFilter) -> list[Chip]:
+def _chips(job_filter: JobFilter, link: Callable[[str], str]) -> list[Chip]:
     chips = []
     for field in job_filter.__struct_fields__:
         if getattr(job_filter, field) != getattr(JobFilter(), field):
             rest = without(job_filter, field)
             only = without_others(job_filter, field)
-            chips.append(Chip(text=filter_text(only), url=url_of(filter_text(rest))))
+            chips.append(Chip(text=filter_text(only), url=link(filter_text(rest))))
     return chips
 
 
@@ -220,19 +236,19 @@ def without_others(job_filter: JobFilter, field: str) -> JobFilter:
     return JobFilter(**{field: getattr(job_filter, field)})
 
 
-def _ranges(job_filter: JobFilter) -> list[RangeLink]:
+def _ranges(job_filter: JobFilter, link: Callable[[str], str]) -> list[RangeLink]:
     base = without(without(job_filter, "since"), "until")
     return [
         RangeLink(
             text=label,
-            url=url_of(filter_text(base) if since is None else f"{filter_text(base)} since:{since}".strip()),
+            url=link(filter_text(base) if since is None else f"{filter_text(base)} since:{since}".strip()),
             is_on=job_filter.since == since and job_filter.until is None,
         )
         for label, since in RANGES
     ]
 
 
-def _facets(job_filter: JobFilter, facets: Facets) -> list[FacetList]:
+def _facets(job_filter: JobFilter, facets: Facets, link: Callable[[str], str]) -> list[FacetList]:
     lists = []
     for name in NAMED:
         lines = []
@@ -242,7 +258,7 @@ def _facets(job_filter: JobFilter, facets: Facets) -> list[FacetList]:
             share = round(100 * one.count / max(1, facets.count))
             text = "(none)" if one.value is None else one.value
             lines.append(
-                FacetLine(text=text, count=one.count, share=share, url=url_of(filter_text(changed)), is_on=is_on)
+                FacetLine(text=text, count=one.count, share=share, url=link(filter_text(changed)), is_on=is_on)
             )
         if len(lines) > 1 or any(line.is_on for line in lines):
             lists.append(FacetList(name=name, label=FACET_LABELS[name], lines=lines))
