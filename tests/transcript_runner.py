@@ -109,8 +109,9 @@ class Node:
         return self._writer.state
 
     def send(self, data: bytes) -> None:
-        """Bytes come in."""
+        """Bytes come in, and what is due at once is done."""
         self._submit(self._session.feed(data))
+        self._flush_if_due()
 
     def end(self) -> None:
         """The input ends."""
@@ -122,8 +123,7 @@ class Node:
         while self.clock.now_ms < end_ms:
             waits = (self._writer.flush_due_ms(), self._ticker.due_ms(), end_ms - self.clock.now_ms)
             self.clock.now_ms += max(1, min(wait for wait in waits if wait is not None))
-            if self._writer.flush_due_ms() == 0:
-                self._writer.flush()
+            self._flush_if_due()
             self._ticker.tick()
 
     def restart(self) -> None:
@@ -146,6 +146,10 @@ class Node:
         """What was answered since the last call."""
         taken, self.replied = b"".join(self.replied), []
         return taken
+
+    def _flush_if_due(self) -> None:
+        if self._writer.flush_due_ms() == 0:
+            self._writer.flush()
 
     def _start(self) -> None:
         store = self._open.enter_context(open_store(self._data, self.complained.append))

@@ -188,8 +188,8 @@ class ObservedWriter(Writer):
         super().submit(chunk, counted)
 
     @override
-    def settle(self) -> None:
-        super().settle()
+    def settle(self, chunks_max: int | None = None) -> None:
+        super().settle(chunks_max)
         stored = self.instruments.stored
         if stored and self.on_applied is not None:
             applied: list[Stored] = []

@@ -100,6 +100,8 @@ def recover(log: Log, view: ReadModel, on_progress: Callable[[int], None] = lamb
             on_progress(record.seq)
     if state.changes.events:
         view.flush(state, head.checksum)
+    if state.jobs_total:
+        view.fetch([], state)  # whatever it needs to find a job is read now, and not while the first report waits
     on_progress(head.seq)
     state.fresh.clear()  # what waits in the outbox is not news
     return state

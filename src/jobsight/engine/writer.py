@@ -11,7 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from msgspec import Struct
@@ -32,11 +32,11 @@ from jobsight.protocol.messages import AcknowledgeAlert, AnyQuery, GetStats, Ini
 from jobsight.protocol.refusals import Code, Refusal
 from jobsight.protocol.session import Answer, Outcome
 
-GROUP_EVENTS_MAX: Final = 16_384
-"""Reports that are joined into one batch."""
+GROUP_EVENTS_MAX: Final = 8_000
+"""Reports at which nothing more is joined to a batch. The owner answers nothing else while the view takes a batch in."""
 
 FLUSH_EVENTS: Final = 16_000
-"""Unflushed events at which the view is brought up to date at once."""
+"""Unflushed events at which the view is brought up to date before anything more is applied."""
 
 FLUSH_MS: Final = 200
 """Age of the oldest unflushed event at which the view is brought up to date."""
@@ -149,6 +149,7 @@ class Writer:
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._stored: deque[_Group] = deque()
         self._refuses: Refusal | None = None
+        self._applying: Iterator[bool] | None = None
         self._unflushed_since_ms: int | None = None
         self._next_one: _Submission | None = None
         self._thread: threading.Thread | None = None
@@ -173,18 +174,27 @@ class Writer:
         else:
             self._waiting.put(submission)
 
-    def settle(self) -> None:
-        """Apply and answer what was stored since the last call. Called by the owner only."""
-        while self._stored:
-            group = self._stored.popleft()
-            self._apply_group(group)
+    def settle(self, chunks_max: int | None = None) -> None:
+        """
+        Apply and answer what was stored since the last call. Called by the owner only.
+
+        Args:
+            chunks_max: No more chunks than this, so that the owner reads in between; see `has_stored`. None for all.
+        """
+        left = -1 if chunks_max is None else chunks_max
+        while left and self.has_stored:
+            if self._applying is None:
+                if self.state.changes.events >= FLUSH_EVENTS:
+                    self.flush()
+                self._applying = self._apply_group(self._stored.popleft())
+            if not next(self._applying, False):
+                self._applying = None
+            left -= 1
         if self.state.fresh:
             fresh, self.state.fresh = self.state.fresh, []
             self.on_deliveries(fresh)
         if self.state.changes.events and self._unflushed_since_ms is None:
             self._unflushed_since_ms = self._steady_ms()
-        if self.state.changes.events >= FLUSH_EVENTS:
-            self.flush()
 
     def record(self, events: list[InternalEvent]) -> None:
         """Store and apply events of the monitor itself, at once. Nothing may be in flight."""
@@ -211,8 +221,10 @@ class Writer:
 
     def flush_due_ms(self) -> int | None:
         """In how many milliseconds the view wants to be brought up to date; None while it is."""
-        if self._unflushed_since_ms is None:
+        if self._unflushed_since_ms is None or self._applying is not None:
             return None
+        if self.state.changes.events >= FLUSH_EVENTS and self._refuses is None:
+            return 0
         return max(0, self._unflushed_since_ms + self._flush_ms - self._steady_ms())
 
     def flush(self) -> None:
@@ -266,6 +278,11 @@ class Writer:
         return goes_on
 
     @property
+    def has_stored(self) -> bool:
+        """Whether there is something for `settle`."""
+        return bool(self._stored) or self._applying is not None
+
+    @property
     def has_waiting(self) -> bool:
         """Whether there is something for `store`."""
         return self._next_one is not None or not self._waiting.empty()
@@ -290,7 +307,8 @@ class Writer:
             group.failure = _UNKNOWN
         return group
 
-    def _apply_group(self, group: _Group) -> None:
+    def _apply_group(self, group: _Group) -> Iterator[bool]:
+        """Apply and answer what was stored together; true before each further chunk of it. Nothing is flushed in between."""
         first = group.submissions[0]
         if first.events is not None:
             self._apply_events(group)
@@ -305,7 +323,9 @@ class Writer:
             reports = chunks[0].reports if len(chunks) == 1 else [r for one in chunks for r in one.reports]
             batch = self._open_batch(group.heads[-1], group.accept_ms, sources, reports)
         base = 0
-        for one in group.submissions:
+        for index, one in enumerate(group.submissions):
+            if index:
+                yield True
             outcome = self._apply_chunk(one.chunk, batch, base)
             outcome.failure = group.failure
             if batch is not None:

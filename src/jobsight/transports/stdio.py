@@ -100,6 +100,8 @@ class StdioNode:
         self._output_fd = output_fd
         self._is_stopping = False
         self._reports_in_flight = 0
+        self._gathered: list[Chunk] = []
+        self._reports_gathered = 0
         self._is_output_gone = False
         self._output_fault = ""
 
@@ -124,16 +126,17 @@ class StdioNode:
                 else:
                     poller.unregister(self._input_fd)
                 is_reading = wants_input
-            ready = dict(poller.poll(self._due_ms()))
+            ready = dict(poller.poll(0 if self._writer.has_stored else self._due_ms()))
             if self._waker.read_fd in ready:
                 self._waker.drain()
-                self._writer.settle()
+            self._writer.settle(chunks_max=1)
             if self._input_fd in ready:
                 is_open = self._read()
             if self._writer.flush_due_ms() == 0:
                 self._writer.flush()
             if self._ticker is not None:
                 self._ticker.tick()
+        self._hand_over()
         if not is_open:
             self._submit(self._session.finish())
         self._writer.close()
@@ -162,18 +165,20 @@ class StdioNode:
         return min((due_ms for due_ms in (flush_ms, tick_ms) if due_ms is not None), default=None)
 
     def _read(self) -> bool:
-        """Read what has come in, up to a limit, and hand it over together; False at the end of the input."""
-        chunks: list[Chunk] = []
-        reports = 0
-        data: bytes | None = b"."
-        while data and reports < GATHERED_REPORTS and len(chunks) < IN_FLIGHT_MAX and (not chunks or self._has_more()):
-            data = self._read_once()
-            if data:
-                chunks.append(self._session.feed(data))
-                reports += len(chunks[-1].reports)
-        for chunk in chunks:
-            self._submit(chunk)
+        """Read a chunk; hand over what was gathered once it is enough, or no more has come in. False at the end of the input."""
+        data = self._read_once()
+        if data:
+            self._gathered.append(self._session.feed(data))
+            self._reports_gathered += len(self._gathered[-1].reports)
+        is_full = self._reports_gathered >= GATHERED_REPORTS or len(self._gathered) >= IN_FLIGHT_MAX
+        if not data or is_full or not self._has_more():
+            self._hand_over()
         return data != b""
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered, self._reports_gathered = self._gathered, [], 0
+        for chunk in gathered:
+            self._submit(chunk)
 
     def _has_more(self) -> bool:
         """Whether there is input that need not be waited for."""

@@ -1,0 +1,94 @@
+"""The write-ahead file of the view is copied beside the writer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import enumerate as threads
+
+import apsw
+
+from jobsight.view.checkpointing import LAGGING_PAGES, Checkpointing
+from jobsight.view.database import CHECKPOINT_PAGES, connect_reader, connect_writer
+
+PAGE_BYTES = 4096
+
+
+def filled(path: Path) -> apsw.Connection:
+    """A table with one row of a page."""
+    connection = connect_writer(path)
+    connection.execute("CREATE TABLE t (number INTEGER PRIMARY KEY, filling BLOB)")
+    return connection
+
+
+def add(connection: apsw.Connection, pages: int) -> None:
+    """A commit of about so many pages."""
+    with connection:
+        connection.executemany("INSERT INTO t (filling) VALUES (zeroblob(?))", [(PAGE_BYTES,)] * pages)
+
+
+def copied(path: Path) -> bool:
+    """Whether the file itself holds the table's rows, without its write-ahead file; polled, since a thread copies."""
+    return path.stat().st_size > CHECKPOINT_PAGES * PAGE_BYTES
+
+
+def wait_until_copied(path: Path) -> None:
+    """Give the processor away until the thread has copied; the test's own limit ends a wait that nothing ends."""
+    reader = connect_reader(path)
+    while not copied(path):
+        reader.execute("SELECT count(*) FROM t").fetchall()
+    reader.close()
+
+
+def test_a_long_file_is_copied_by_a_thread_that_ends_with_the_view(tmp_path: Path) -> None:
+    """A commit that makes it long enough only asks; the thread copies, and is gone after `close`. All rows are there."""
+    path = tmp_path / "view.db"
+    connection = filled(path)
+    checkpointing = Checkpointing(connection, lambda: connect_writer(path))
+    add(connection, CHECKPOINT_PAGES // 2)
+    assert not any(one.name == "jobsight-view" for one in threads())
+    add(connection, CHECKPOINT_PAGES)
+    wait_until_copied(path)
+    checkpointing.close()
+
+    assert not any(one.name == "jobsight-view" for one in threads())
+    connection.close()
+    with connect_reader(path) as again:
+        assert CHECKPOINT_PAGES * 3 // 2 == again.execute("SELECT count(*) FROM t").get
+
+
+def test_where_the_thread_cannot_work_commits_copy_by_themselves(tmp_path: Path) -> None:
+    """No second connection can be had: no commit fails, and the file does not grow for ever."""
+    path = tmp_path / "view.db"
+    connection = filled(path)
+
+    def connect() -> apsw.Connection:
+        raise apsw.CantOpenError("no")
+
+    checkpointing = Checkpointing(connection, connect)
+    while not copied(path):
+        add(connection, CHECKPOINT_PAGES)
+    checkpointing.close()
+    longest = (LAGGING_PAGES + 2 * CHECKPOINT_PAGES) * (PAGE_BYTES + 24)
+    connection.close()
+
+    assert LAGGING_PAGES * PAGE_BYTES <= path.stat().st_size <= longest
+
+
+def test_a_disk_that_fails_under_a_copy_is_no_error_of_the_commit(tmp_path: Path) -> None:
+    """What was committed stays readable; the copy that failed is asked for again by the next commit."""
+    path = tmp_path / "view.db"
+    connection = filled(path)
+    asked: list[apsw.Connection] = []
+
+    def connect() -> apsw.Connection:
+        asked.append(connect_reader(path))  # may not copy: it can only read
+        return asked[-1]
+
+    checkpointing = Checkpointing(connection, connect)
+    for _ in range(3):
+        add(connection, CHECKPOINT_PAGES)
+    checkpointing.close()
+
+    assert not copied(path)
+    assert 3 * CHECKPOINT_PAGES == connection.execute("SELECT count(*) FROM t").get
+    connection.close()
