@@ -172,3 +172,28 @@ def test_the_order_stands_in_the_address(browser: httpx.Client) -> None:
     assert '<input type="hidden" name="sort" value="longest">' in listed
     assert [True] * 3 == ["sort=longest" in link for link in further if "is%3Aended" in link]
     assert 400 == browser.get("/jobs", params={"sort": "fastest"}).status_code
+
+
+def test_a_job_ran_as_long_as_its_tries(browser: httpx.Client) -> None:
+    """Also where its reports came late, all at once: by its own clock and not by when they were heard."""
+    begun = 1_790_000_000_000
+    reports = [
+        {"type": "update_status", "status": "running", "job_id": "spooled", "at": begun},
+        {"type": "job_failed", "error": "disk full", "job_id": "spooled", "at": begun + 84_000},
+    ]
+    browser.post(EVENTS, content="\n".join(map(json.dumps, reports)).encode(), headers=NDJSON).raise_for_status()
+    until(lambda: browser.get("/jobs/spooled").status_code == 200, "the job to have a page")
+    page = browser.get("/jobs/spooled").text
+
+    assert "<dt>Ran</dt><dd>1 m 24 s</dd>" in page
+    assert '<td class="right">1 m 24 s</td>' in page
+
+
+@pytest.mark.parametrize("verb", ["acknowledge", "silence", "dismiss"])
+def test_an_action_that_nothing_matches_is_a_page_that_says_so(browser: httpx.Client, verb: str) -> None:
+    """And leads back to the filter."""
+    page = browser.get(f"/bulk/jobs/{verb}", params={"q": "task:there-is-none"})
+
+    assert 200 == page.status_code
+    assert "matches this filter" in page.text
+    assert 'href="/jobs?q=task%3Athere-is-none"' in page.text

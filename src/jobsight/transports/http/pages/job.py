@@ -23,7 +23,7 @@ from jobsight.transports.http.pages.site import Ground, Page, Wanted
 from jobsight.transports.http.pages.words import path_of
 from jobsight.view.answers import JobAnswer
 from jobsight.view.estimate import Estimate, estimate
-from jobsight.view.story import Story, Told, story_of
+from jobsight.view.story import Attempt, Story, Told, story_of
 from jobsight.view.summary import summary_of
 
 COMPARED_MS: Final = 30 * 86_400_000
@@ -124,11 +124,12 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobView]:
         places = sorted({*source.view.history_refs(job_id), *refs})
         told = _told(source, places[-limit:])
         rollup = source.view.rollup_sum(wanted.at_ms - COMPARED_MS, None, answer.task, has_task=answer.task is not None)
-        ran_ms = _ran_ms(answer, wanted.at_ms)
+        story = story_of(told, status=answer.status, now_ms=wanted.at_ms)
+        ran_ms = _ran_ms(answer, story.attempts if len(told) == answer.events else [], wanted.at_ms)
         is_running = answer.ended_ms is None and answer.started_ms is not None
         return JobView(
             job=answer,
-            story=story_of(told, status=answer.status, now_ms=wanted.at_ms),
+            story=story,
             raw=[_raw(one) for one in reversed(told)],
             hidden_events=answer.events - len(told),
             all_events_url=f"/jobs/{path_of(job_id)}?events={EVENTS_MAX}" if len(places) > limit else None,
@@ -156,10 +157,13 @@ def _raw(told: Told) -> RawEvent:
     return RawEvent(seq=told.seq, index=told.index, accept_ms=told.accept_ms, line=told.line.decode("utf-8", "replace"))
 
 
-def _ran_ms(job: JobAnswer, at_ms: int) -> float | None:
-    """How long it took by its own word, else by when it was heard of; None where nothing is known."""
+def _ran_ms(job: JobAnswer, attempts: Sequence[Attempt], at_ms: int) -> float | None:
+    """How long it took by its own word, else from its first try to its last by its own clock; None where nothing is known."""
     if job.duration_ms is not None:
         return job.duration_ms
+    if attempts and job.ended_ms is not None:
+        begin_ms, end_ms = attempts[0].begin_ms, attempts[-1].end_ms
+        return end_ms - begin_ms if end_ms is not None and end_ms > begin_ms else None
     if job.started_ms is None:
         return None
     return max(0, (at_ms if job.ended_ms is None else job.ended_ms) - job.started_ms)
