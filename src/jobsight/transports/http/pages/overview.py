@@ -12,7 +12,7 @@ from jobsight.core.job import COMPLETED, FAILED, LOST, QUEUED, RETRYING, RUNNING
 from jobsight.core.rollup import Rollup
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.attention import ROWS_MAX, AttentionRow, attention_rows
-from jobsight.transports.http.pages.chart import Column, Range, columns_of
+from jobsight.transports.http.pages.columns import Column, Range
 from jobsight.transports.http.pages.glances import glances
 from jobsight.transports.http.pages.happenings import Happening, happenings
 from jobsight.transports.http.pages.site import Ground, Page, Wanted
@@ -88,7 +88,9 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
 
     def finish(source: Source) -> Overview:
         at_ms = wanted.at_ms
-        columns = columns_of(source.view, query.range, None, at_ms) if query.table else None
+        columns = None
+        if query.table:
+            columns = [one.column for one in ground.columns.of(source.view, query.range, None, at_ms)]
         return Overview(
             is_new=is_new,
             attention=attention,

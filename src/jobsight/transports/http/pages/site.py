@@ -29,6 +29,7 @@ from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking, Source
 from jobsight.transports.http.channel_api import Telling
 from jobsight.transports.http.exchange import HttpRefusal
+from jobsight.transports.http.pages.columns import Columns
 from jobsight.transports.http.pages.paces import Paces
 from jobsight.transports.http.pages.rendering import Rendering
 from jobsight.transports.http.pages.said import TOLD, Told, sentence
@@ -57,6 +58,7 @@ class Ground(Struct, frozen=True, kw_only=True):
         clock_ms: Wall time, ms since the epoch, UTC.
         telling: Who delivers, and what is known of the channels.
         paces: How long the jobs of tasks took; asked in reading threads.
+        columns: What ended over time; asked in reading threads.
         standing: The places of all tasks.
     """
 
@@ -66,6 +68,7 @@ class Ground(Struct, frozen=True, kw_only=True):
     clock_ms: Callable[[], int]
     telling: Telling = Telling()
     paces: Paces = field(default_factory=Paces)
+    columns: Columns = field(default_factory=Columns)
     standing: Standing = field(default_factory=Standing)
 
 

@@ -16,7 +16,7 @@ from jobsight.protocol.refusals import Code, shown
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.attention import AttentionRow, attention_rows
-from jobsight.transports.http.pages.chart import Column, Range, columns_of
+from jobsight.transports.http.pages.columns import Column, Range
 from jobsight.transports.http.pages.glances import Glance, glance_of
 from jobsight.transports.http.pages.happenings import CheckChange, check_changes
 from jobsight.transports.http.pages.paces import Pace
@@ -108,7 +108,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], TaskView]:
     def finish(source: Source) -> TaskView:
         view, at_ms = source.view, wanted.at_ms
         jobs = view.latest(name, JOBS_DRAWN)
-        columns = columns_of(view, query.range, name, at_ms) if query.table else None
+        columns = [one.column for one in ground.columns.of(view, query.range, name, at_ms)] if query.table else None
         expected = glance.expected
         return TaskView(
             glance=glance,
