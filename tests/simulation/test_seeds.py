@@ -9,7 +9,7 @@ SEEDS = 1_000
 AT_ONCE = 10
 """Seeds of one test: enough that starting it costs nothing, few enough to share them out."""
 
-ONCE_BROKEN = (51720, 60132, 60386, 100847, 102021, 107095, 107760, 104102, 108783)
+ONCE_BROKEN = (51720, 60132, 60386, 100847, 102021, 107095, 107760, 104102, 104404, 108719, 108783)
 """Seeds of the long runs that have found something."""
 
 

@@ -366,6 +366,34 @@ def test_what_is_taken_over_twice_is_sent_once() -> None:
     assert 1 == len(side.taken)
 
 
+def test_a_resolve_waits_until_its_trigger_is_marked() -> None:
+    """A start knows only what is marked. What a full disk has not taken would be sent again, after the resolve."""
+    side = FAR_SIDES["unit"] = FarSide()
+    watch = WatchedState()
+    watch.route("c1")
+    watch.report(failed("a"))
+    watch.report(JobCompleted(job_id="b", task="t", duration_ms=1))
+    clock, loop = Clock(watch.now_ms), SteppedLoop(Clock(0))
+    channel, has_room, seen = FakeChannel(FakeSettings(side="unit"), Making(name="c1")), [False], []
+    dispatcher = Dispatcher(
+        watch.state, {"c1": channel}, lambda _, done: done(has_room[0]), clock.wall, clock.steady, lambda: 1.0
+    )
+
+    async def live() -> None:
+        dispatcher.start()
+        await loop.until_quiet()
+        for has_room[0] in (False, True):
+            dispatcher.wake()
+            await loop.until_quiet()
+            seen.append([str(one.kind) for one in side.taken])
+        await dispatcher.close()
+
+    loop.run_until_complete(live())
+    loop.close()
+
+    assert [["trigger"], ["trigger", "resolve"]] == seen
+
+
 @pytest.mark.parametrize("has_looked", [True, False])
 def test_a_step_of_the_clock_is_seen_although_nothing_was_flushed_yet(has_looked: bool) -> None:
     """Right after the first reports, before the ticker knows of them or has looked at all, the clock is set back: it is told."""

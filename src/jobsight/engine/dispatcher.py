@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -51,7 +50,7 @@ class Lane:
     What waits for one channel, and what is on its way there; moments by the steady clock, by the number of the delivery.
 
     `since_ms`: when it was taken over. `not_before_ms`: when it is tried again. `last_ms`: when the channel has
-    last said something (ms UTC), in `last_answer`.
+    last said something (ms UTC), in `last_answer`. `unmarked`: keys of what has left, while the log does not take that.
     """
 
     def __init__(self, channel: Notifier) -> None:
@@ -60,6 +59,7 @@ class Lane:
         self.since_ms: dict[int, int] = {}
         self.not_before_ms: dict[int, int] = {}
         self.sending: dict[int, str] = {}
+        self.unmarked: dict[int, str] = {}
         self.failures_in_row = 0
         self.rests_until_ms = 0
         self.last_ms: int | None = None
@@ -70,7 +70,8 @@ class Lane:
         """The delivery that may leave now; else None, and in how many milliseconds one may."""
         if len(self.sending) >= (SENDS_AT_ONCE if self.failures_in_row < BREAKER_FAILURES else 1):
             return None, None
-        busy = set(self.sending.values())
+        # A start knows only what is marked: it would send a trigger again after the resolve that has followed it here.
+        busy = {*self.sending.values(), *self.unmarked.values()}
         soonest: int | None = None
         for number, delivery in sorted(self.waiting.items()):
             key = delivery.dedup_key
@@ -136,7 +137,7 @@ class Dispatcher:
         self._count = count
         self.on_sent = on_sent
         self._pass_point = pass_point
-        self._unmarked: list[DeliveryResult] = []
+        self._unmarked: list[tuple[DeliveryResult, Callable[[bool], None]]] = []
         self._mark_now = asyncio.Event()
         self._is_closed = False
         self.lanes: Final = {name: Lane(channel) for name, channel in channels.items()}
@@ -301,10 +302,14 @@ class Dispatcher:
             if lane is not None:
                 lane.sending.pop(delivery.number, None)
                 lane.not_before_ms.pop(delivery.number, None)
-                lane.since_ms.pop(delivery.number, None)
+                if is_stored:
+                    lane.since_ms.pop(delivery.number, None)
+                    lane.unmarked.pop(delivery.number, None)
+                else:
+                    lane.unmarked[delivery.number] = delivery.dedup_key
                 lane.changed.set()
             if not is_stored:  # it is not sent again for that: a full disk must not flood a channel
-                self._unmarked.append(result)
+                self._unmarked.append((result, release))
 
         self._count(delivery.channel, str(state), (self._clock_ms() - delivery.created_ms) / 1000)
         result = DeliveryResult(
@@ -319,12 +324,8 @@ class Dispatcher:
                 await asyncio.wait_for(self._mark_now.wait(), MARK_PAUSE_SECONDS)
             self._mark_now.clear()
             unmarked, self._unmarked = self._unmarked, []
-            for result in unmarked:
-                self._submit([result], partial(self._keep_unless_stored, result))
-
-    def _keep_unless_stored(self, result: DeliveryResult, is_stored: bool) -> None:
-        if not is_stored:
-            self._unmarked.append(result)
+            for result, release in unmarked:
+                self._submit([result], release)
 
     def notification_of(self, delivery: Delivery) -> Notification:
         """The frozen notice of a delivery as its channel takes it."""
