@@ -42,7 +42,7 @@ class Driven:
         self._workload = Workload(self._dice)
         self.monitor = Monitor(folder, self._clock, self._dice, {}, FOR_EVER, lambda _: None)
         self.monitor.log._checkpoint_pages = CHECKPOINT_PAGES
-        self.monitor.view.connection.wal_autocheckpoint(CHECKPOINT_PAGES)
+        self.monitor.view.write_ahead.pages_max = CHECKPOINT_PAGES
 
     def report(self) -> None:
         """A few reports in one breath; what is due is done."""

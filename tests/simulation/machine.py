@@ -22,7 +22,7 @@ DATABASES = ("log.db", "log.db-wal", "view.db", "view.db-wal")
 GIVEN_BYTES = 200_000
 """What is kept aside: less than on a real disk, so that it is used up now and then."""
 
-PLAIN_FILES = ("jobsight.json", "reserve", "checkpoint.db", "checkpoint.db.new")
+PLAIN_FILES = ("jobsight.json", "reserve", "checkpoint.db", "checkpoint.db.new", "view.db-unsure")
 
 
 class Clock:
@@ -138,9 +138,7 @@ class RecordedDisk:
                 self.on_death()
         if operation.verb == "write" and operation.file.endswith(self.full) and self.full:
             self._take_given(operation)
-        # The view is synced only after a flush is stored; there SQLite overlooks a failure, which apsw would raise.
-        is_counted = operation.file.startswith(self.fails_on) and not operation.file.startswith("view")
-        if operation.verb == "sync" and self.fails_in is not None and is_counted:
+        if operation.verb == "sync" and self.fails_in is not None and operation.file.startswith(self.fails_on):
             self.fails_in -= 1
             if self.fails_in <= 0:
                 self.fails_in = None

@@ -207,6 +207,7 @@ class Body:
         self.in_flight = self.commits = 0
         self.commit_seconds = 0.0
         self.oldest_ms: int | None = None
+        self.view_trouble: str | None = None
         self.room: Room | None = ENOUGH
         self.now_ms = self.steady_ms = 1_000_000
         self.health = Health(
@@ -217,6 +218,7 @@ class Body:
                 commit_seconds=lambda: self.commit_seconds,
                 oldest_waiting_ms=lambda: self.oldest_ms,
                 room=lambda: self.room,
+                view_trouble=lambda: self.view_trouble,
             ),
             lambda: self.now_ms,
             lambda: self.steady_ms,
@@ -251,6 +253,7 @@ def test_a_monitor_that_works_is_well() -> None:
         ({"oldest_ms": 1_000_000 - OUTBOX_MS}, ["outbox"], True),
         ({"room": Room(free_bytes=ROOM_BYTES - 1, total_bytes=GIBIBYTE)}, ["disk"], True),
         ({"room": None}, [], True),
+        ({"view_trouble": "what was written cannot be moved"}, ["view"], True),
     ],
 )
 def test_each_part_is_watched(trouble: dict[str, Any], expected: list[str], is_alive: bool) -> None:

@@ -134,7 +134,7 @@ async def _serve(
     retention = settings.retention
     kept = KeepTimes(completed_ms=retention.completed_ms, other_ms=retention.failed_ms, log_ms=retention.log_ms)
     dispatcher = dispatcher_of(writer, store.view, channels, links_under(public_url, key), say)
-    health = health_of(writer, data, dispatcher)
+    health = health_of(writer, store.view, data, dispatcher)
     systemd = Systemd(os.environ, health.is_alive, steady_ms)
 
     def be_ready() -> None:

@@ -76,8 +76,8 @@ def dispatcher_of(
     return dispatcher
 
 
-def health_of(writer: ObservedWriter, data: Path, dispatcher: Dispatcher) -> Health:
-    """The health of a service, as its writer, its outbox and its disk tell."""
+def health_of(writer: ObservedWriter, view: ReadModel, data: Path, dispatcher: Dispatcher) -> Health:
+    """The health of a service, as its writer, its view, its outbox and its disk tell."""
     from jobsight.engine.health import Health, Vitals
 
     vitals = Vitals(
@@ -87,6 +87,7 @@ def health_of(writer: ObservedWriter, data: Path, dispatcher: Dispatcher) -> Hea
         commit_seconds=lambda: writer.instruments.commit_seconds,
         oldest_waiting_ms=dispatcher.oldest_waiting_ms,
         room=lambda: room_of(data),
+        view_trouble=lambda: view.trouble,
     )
     health = Health(vitals, clock_ms, steady_ms)
     writer.instruments.faults = health.faults

@@ -37,6 +37,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
         in_flight: What was handed in and is not stored; `commits`: batches stored so far, `commit_seconds`: in so much time.
         oldest_waiting_ms: Since when the oldest notification waits, ms UTC; None for none.
         room: Of the disk; None where that cannot be known now.
+        view_trouble: In words, what the disk does not do for the view; None while all is well.
     """
 
     why_not_ready: Callable[[], str | None]
@@ -45,6 +46,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
     commit_seconds: Callable[[], float]
     oldest_waiting_ms: Callable[[], int | None]
     room: Callable[[], Room | None]
+    view_trouble: Callable[[], str | None]
 
 
 class Health:
@@ -104,6 +106,9 @@ class Health:
         waits_ms = 0 if oldest_ms is None else self._clock_ms() - oldest_ms
         if waits_ms >= OUTBOX_MS:
             found.append(f"outbox: a notification waits for {span_text(waits_ms)}")
+        trouble = vitals.view_trouble()
+        if trouble is not None:
+            found.append(f"view: {trouble}")
         room = vitals.room()
         if room is not None and room.free_bytes < ROOM_BYTES:
             found.append(f"disk: {room.free_bytes // MEBIBYTE} MiB are left")

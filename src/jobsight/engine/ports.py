@@ -33,6 +33,11 @@ class ReadModel(Protocol):
         """Whether flushes are wanted even while nothing changes: each one deletes a little of what is no longer kept."""
         ...
 
+    @property
+    def trouble(self) -> str | None:
+        """In words, what the disk does not do for it although every flush is stored; None while all is well."""
+        ...
+
     def note_alive(self, at_ms: int) -> None:
         """Remember that the monitor has watched up to a moment, ms UTC. Raises StorageFullError, StorageError."""
         ...

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from jobsight.errors import DamagedViewError
 from jobsight.view.database import BUSY_MS_MAX, connect_reader, storage_errors
+from jobsight.view.write_ahead import UNSURE
 
 STEP_PAGES: Final = 256
 """Pages (1 MB) that are copied at once; between two steps others have the processor and the disk."""
@@ -115,6 +116,6 @@ def hash_of_file(path: Path) -> str:
 
 
 def remove(path: Path) -> None:
-    """Delete a database and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    """Delete a database and what is kept beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal", UNSURE):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

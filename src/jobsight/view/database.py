@@ -25,7 +25,7 @@ CACHE_KIB: Final = 8 * 1024
 """Pages that the writer keeps in memory. More does not pay: what is changed again is young."""
 
 CHECKPOINT_PAGES: Final = 1_000
-"""Pages in the write-ahead log at which a commit copies them into the file; more makes rarer, longer stalls."""
+"""Pages in the write-ahead log at which they are copied into the file; more makes rarer, longer stalls."""
 
 REMEDY: Final = "the view can be made anew from the log: jobsight view rebuild"
 
@@ -52,7 +52,6 @@ def connect_writer(path: Path | None) -> apsw.Connection:
             connection.pragma("synchronous", "NORMAL")
             connection.pragma("cache_size", -CACHE_KIB)
             connection.pragma("trusted_schema", False)
-            connection.wal_autocheckpoint(CHECKPOINT_PAGES)
         except BaseException:
             connection.close()
             raise
@@ -79,24 +78,6 @@ def connect_reader(path: Path) -> apsw.Connection:
             connection.close()
             raise
     return connection
-
-
-# Writes the row that is there, and thereby a new beginning of the write-ahead log.
-BEGIN_ANEW: Final = "UPDATE applied SET id = id"
-
-
-def settle(connection: apsw.Connection) -> None:
-    """
-    Copy into the file what a process that was killed has left in the write-ahead log, and begin that anew.
-
-    Otherwise the first commit does both and waits for the disk: it would be one of a service that answers already.
-    A disk without room leaves it as it is.
-    """
-    try:
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        connection.execute(BEGIN_ANEW)
-    except apsw.FullError:
-        return
 
 
 @contextmanager

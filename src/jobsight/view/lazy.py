@@ -46,6 +46,11 @@ class LazyView:
         """Whether something that is no longer kept waits to be deleted."""
         return self._view is not None and self._view.wants_flush
 
+    @property
+    def trouble(self) -> str | None:
+        """Nothing: there is no disk."""
+        return None
+
     def note_alive(self, at_ms: int) -> None:
         """Nothing: there is no start after the end of the memory."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from jobsight.core.state import State, forget_changes
 from jobsight.core.statistics import Counters, PairCounters
 from jobsight.errors import DataError
 from jobsight.view.checkpointing import Checkpointing
-from jobsight.view.database import connect_writer, settle, storage_errors
+from jobsight.view.database import connect_writer, storage_errors
 from jobsight.view.history import PIECE_EVENTS
 from jobsight.view.job_index import JobIndex
 from jobsight.view.migrations import migrate, refuse_newer, scripts
@@ -42,6 +43,7 @@ from jobsight.view.usage import UsageWriter
 from jobsight.view.users import load_users, write_users
 from jobsight.view.watching import UPDATE_ALIVE, load_watching, write_watching
 from jobsight.view.words import Words
+from jobsight.view.write_ahead import WriteAhead, refuse_unsure
 
 # Up to which place everything here is true, and what concerns all jobs.
 SELECT_APPLIED: Final = """
@@ -103,19 +105,21 @@ class View:
         steps = scripts()
         if path is not None:
             refuse_newer(path, len(steps))
+            refuse_unsure(path)
         connection = connect_writer(path)
         try:
             migrate(connection, path, steps)
             with storage_errors(path):
-                settle(connection)
                 return cls(connection, path, log_id)
         except BaseException:
-            connection.close()
+            with suppress(apsw.Error):
+                connection.close()
             raise
 
     def __init__(self, connection: apsw.Connection, path: Path | None, log_id: str | None) -> None:
         self.path: Final = path
         self.connection: Final = connection
+        self.write_ahead: Final = WriteAhead(connection, path)
         self._words: Final = Words(connection)
         self._usages: Final = UsageWriter(self._words)
         self._index: Final = JobIndex(connection)
@@ -188,6 +192,7 @@ class View:
                 raise
         self._words.keep_new()
         forget_changes(state)
+        self.write_ahead.move()
 
     def fetch(self, job_ids: Sequence[str], state: State) -> list[Job]:
         """
@@ -218,6 +223,12 @@ class View:
         """Remember that the monitor has watched up to a moment (ms UTC). Raises as `flush`."""
         with storage_errors(self.path):
             self.connection.execute(UPDATE_ALIVE, (at_ms,))
+        self.write_ahead.move()
+
+    @property
+    def trouble(self) -> str | None:
+        """In words, what the disk does not do for the view, although every flush is stored; None while all is well."""
+        return self.write_ahead.trouble
 
     def reader(self) -> Reader:
         """
@@ -232,13 +243,15 @@ class View:
         """From now on, copy the write-ahead file in a thread instead of within a flush. Nothing, for a view in memory."""
         path = self.path
         if path is not None and self._checkpointing is None:
-            self._checkpointing = Checkpointing(self.connection, lambda: connect_writer(path))
+            self._checkpointing = Checkpointing(self.connection, lambda: connect_writer(path), self.write_ahead.note)
 
     def close(self) -> None:
         """Release the file; a second call does nothing."""
         if self._checkpointing is not None:
             self._checkpointing.close()
-        self.connection.close()
+        # All is stored already; what closing could not move stays in the write-ahead file for the next start.
+        with suppress(apsw.IOError, apsw.FullError):
+            self.connection.close()
 
     def _applied(self) -> tuple[Any, ...]:
         row = self.connection.execute(SELECT_APPLIED).fetchone()
