@@ -113,7 +113,7 @@ def test_status_is_content_where_nothing_is_wrong(tmp_path: Path) -> None:
         healthy = jobsight("status", "--server", one.url)
     lonely = jobsight("status", "--data", one.data)
 
-    assert (0, "nothing is wrong; 1 jobs are known\n") == (healthy.returncode, healthy.stdout)
+    assert (0, "nothing is wrong; 1 job is known\n") == (healthy.returncode, healthy.stdout)
     assert 1 == lonely.returncode
     assert "no process watches over" in lonely.stdout
 

@@ -282,6 +282,14 @@ def test_an_idle_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
         assert 0 == running.process.wait(5)
 
 
+def test_a_start_says_where_its_data_lies(tmp_path: Path) -> None:
+    """Nobody has to look for the folder that a backup needs, nor wonder whose tokens these are."""
+    with service(tmp_path) as running:
+        said = running.said()
+
+    assert f"jobsight: data in {tmp_path / 'data'}\n" in said
+
+
 def test_the_data_folder_of_the_environment_is_taken(tmp_path: Path) -> None:
     """`JOBSIGHT_DATA` names it for the service as for every other command."""
     shown = jobsight("config", "show", "--origin", JOBSIGHT_DATA=str(tmp_path / "named"))

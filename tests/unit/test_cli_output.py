@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobsight.cli.output import print_fields
+from jobsight.core.counted import counted
 
 
 def test_a_text_of_several_lines_keeps_them_and_poses_as_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,3 +20,11 @@ def test_a_text_of_several_lines_keeps_them_and_poses_as_nothing_else(capsys: py
         "         status completed\\x0d",
         "events   3",
     ] == capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 batches"), (1, "1 batch"), (2, "2 batches"), (1_200, "1,200 batches")]
+)
+def test_one_thing_is_one_thing(count: int, said: str) -> None:
+    """What commands count reads as a person would say it."""
+    assert said == counted(count, "batch", "batches")

@@ -138,7 +138,7 @@ async def _serve(
     systemd = Systemd(os.environ, health.is_alive, steady_ms)
 
     def be_ready() -> None:
-        _greet(settings, listening.getsockname()[1], store.state, say)
+        _greet(settings, listening.getsockname()[1], store.state, data, say)
         systemd.tell(READY)
 
     service = build_service(
@@ -190,7 +190,7 @@ def _record_settings(settings: Settings, channels: Mapping[str, Notifier], write
     force_setattr(settings, "declared", Declared())
 
 
-def _greet(settings: Settings, port: int, state: State, say: Say) -> None:
+def _greet(settings: Settings, port: int, state: State, data: Path, say: Say) -> None:
     from jobsight.engine.users import is_guarded
     from jobsight.transports.http.banner import first_command, url_of
 
@@ -198,5 +198,6 @@ def _greet(settings: Settings, port: int, state: State, say: Say) -> None:
     url = url_of(server.listen.host, port, is_tls=server.tls_cert is not None)
     if server.insecure_no_auth and not is_guarded(state):
         say("WARNING: --insecure-no-auth: everybody who reaches this address may report, read and change everything")
+    say(f"data in {data.absolute()}")
     say(f"listening on {url}")
     say(f"try: {first_command(url, needs_token=is_guarded(state), tls_cert=server.tls_cert)}")

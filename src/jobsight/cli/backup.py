@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from jobsight.cli.options import data_option
-from jobsight.cli.output import number, progress
+from jobsight.cli.output import progress
+from jobsight.core.counted import counted
 from jobsight.errors import CannotCreateError
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
@@ -30,7 +31,7 @@ def command(target: Path, data: Path, has_secrets: bool) -> int:
             last = back_up(data, target, has_secrets=has_secrets, progress=bar)
     else:
         last = _to_archive(data, target, has_secrets)
-    click.echo(f"{target} holds {number(last)} batches of {data}, and they are sound")
+    click.echo(f"{target} holds {counted(last, 'batch', 'batches')} of {data}, all of it sound")
     return 0
 
 

@@ -13,6 +13,7 @@ import click
 from jobsight.app.stores import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
 from jobsight.cli.output import number, print_json, print_table, progress
+from jobsight.core.counted import counted
 from jobsight.engine.checkpoints import CHECKPOINT, find_checkpoint
 from jobsight.errors import JobsightError, NotFoundError
 from jobsight.logs.base import LogReader
@@ -109,7 +110,11 @@ def _look_at_view(data: Path) -> Iterator[Finding]:
             applied = view.applied()
             lag = log.bounds()[1] - applied.applied_seq
             state = "ok" if 0 <= lag <= LAG_BATCHES_MAX else "warning"
-            yield "view", state, f"{number(applied.jobs_total)} jobs, {number(lag)} batches behind the log"
+            yield (
+                "view",
+                state,
+                f"{counted(applied.jobs_total, 'job', 'jobs')}, {counted(lag, 'batch', 'batches')} behind the log",
+            )
             statuses = {word: count for word, count in view.by_status().items() if count}
     except NotFoundError as error:  # the log has everything that is in it
         yield "view", "warning", str(error)
@@ -123,5 +128,5 @@ def _look_at_view(data: Path) -> Iterator[Finding]:
             yield (
                 "status words",
                 "warning",
-                f"{number(count)} jobs stand in {word!r}, which counts as active; meant {meant!r}?",
+                f"{counted(count, 'job stands', 'jobs stand')} in {word!r}, which counts as active; meant {meant!r}?",
             )

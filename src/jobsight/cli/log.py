@@ -12,8 +12,9 @@ from jobsight.app.stores import read_log
 from jobsight.app.writing import trim_log
 from jobsight.cli.commands import complain
 from jobsight.cli.options import data_option, moment_ms
-from jobsight.cli.output import number, plain_json, progress
+from jobsight.cli.output import plain_json, progress
 from jobsight.config.values import duration_ms
+from jobsight.core.counted import counted
 from jobsight.errors import DataError, UsageError
 from jobsight.logs.base import Record
 from jobsight.logs.verdict import words
@@ -65,7 +66,7 @@ def verify(data: Path) -> int:
 def trim(data: Path, keep: str) -> int:
     """Delete old events from the log, behind a verified copy of the view. No process may be using the folder."""
     deleted = trim_log(data, _keep_ms(keep), complain)
-    click.echo(f"{number(deleted)} batches were deleted from the log")
+    click.echo(f"{counted(deleted, 'batch was', 'batches were')} deleted from the log")
     return 0
 
 

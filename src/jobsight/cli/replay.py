@@ -14,6 +14,7 @@ from jobsight.app.replaying import replay_rules
 from jobsight.cli.options import data_option, json_option, moment_ms
 from jobsight.cli.output import duration, moment, number, print_json, print_table, progress
 from jobsight.config.load import DEFAULT, load
+from jobsight.core.counted import counted
 from jobsight.engine.replay import Page, Rules
 from jobsight.engine.replay_report import ReplayReport
 
@@ -59,13 +60,14 @@ def _rules_of(file: Path) -> Rules:
 
 def _print(report: ReplayReport) -> None:
     click.echo(
-        f"{number(report.events)} events replayed, compared from {moment(report.from_ms)} to {moment(report.to_ms)}"
+        f"{counted(report.events, 'event', 'events')} replayed, compared from {moment(report.from_ms)} to {moment(report.to_ms)}"
     )
     if report.left_out_ms:
         click.echo(f"not in the log any more, or never: the first {duration(report.left_out_ms)} of what was asked for")
     if report.forgotten_jobs:
         click.echo(
-            f"{number(report.forgotten_jobs)} ended jobs were forgotten on the way; late reports of them count anew"
+            f"{counted(report.forgotten_jobs, 'ended job was', 'ended jobs were')} forgotten on the way; "
+            "late reports count anew"
         )
     if not report.channels:
         click.echo("there is no channel, so nobody could be called; the pages are those of one that stands in for all")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from jobsight.cli.options import data_option
-from jobsight.cli.output import number
+from jobsight.core.counted import counted
 from jobsight.errors import DataError
 
 
@@ -30,5 +30,5 @@ def command(source: Path, data: Path) -> int:
             except (tarfile.TarError, OSError) as error:
                 raise DataError(f"{source} is no archive that can be read ({error})") from error
             last = restore(Path(scratch) / "jobsight", data)
-    click.echo(f"{data} holds {number(last)} batches again; the view is made anew when the service starts")
+    click.echo(f"{data} holds {counted(last, 'batch', 'batches')} again; the view is made anew when the service starts")
     return 0

@@ -12,9 +12,10 @@ from msgspec import Struct
 from jobsight.app.clock import clock_ms
 from jobsight.app.stores import folder_holder, read_log, read_view
 from jobsight.cli.options import data_option, json_option
-from jobsight.cli.output import moment, number, print_json, print_table
+from jobsight.cli.output import moment, print_json, print_table
 from jobsight.cli.remote import alert_page, chosen_server, get, job_page, server_options
 from jobsight.cli.server import Server
+from jobsight.core.counted import counted
 from jobsight.view.answers import AlertAnswer, JobAnswer
 
 FAILED_MS: Final = 3_600_000
@@ -91,7 +92,7 @@ def _of_folder(data: Path) -> Found:
         alerts, jobs = _open(alerts_in), view.totals().total
     monitor = [] if folder_holder(data) is not None else [f"no process watches over {data}; start it: jobsight serve"]
     if lag > LAG_BATCHES_MAX:
-        monitor.append(f"the view is {number(lag)} batches behind the log")
+        monitor.append(f"the view is {counted(lag, 'batch', 'batches')} behind the log")
     return Found(
         monitor=monitor,
         alerts=alerts,
@@ -126,9 +127,10 @@ def _print(found: Found) -> None:
     ]
     more = " or more" if found.is_more else ""
     rows += [
-        ("failed", task, "last hour", f"{number(count)} job{'' if count == 1 else 's'}{more}")
-        for task, count in found.failed.items()
+        ("failed", task, "last hour", f"{counted(count, 'job', 'jobs')}{more}") for task, count in found.failed.items()
     ]
     print_table(
-        ("WHAT", "TASK", "SINCE", "FOUND"), rows, empty=f"nothing is wrong; {number(found.jobs)} jobs are known"
+        ("WHAT", "TASK", "SINCE", "FOUND"),
+        rows,
+        empty=f"nothing is wrong; {counted(found.jobs, 'job is', 'jobs are')} known",
     )

@@ -8,7 +8,8 @@ import click
 
 from jobsight.app.stores import rebuild_view
 from jobsight.cli.options import data_option
-from jobsight.cli.output import number, progress
+from jobsight.cli.output import progress
+from jobsight.core.counted import counted
 
 
 @click.group("view")
@@ -22,4 +23,4 @@ def rebuild(data: Path) -> None:
     """Make the view anew from the log. No node may be running on the folder; nothing is sent again."""
     with progress("rebuilding") as bar:
         batches, jobs = rebuild_view(data, bar)
-    click.echo(f"the view was made anew from {number(batches)} batches: {number(jobs)} jobs")
+    click.echo(f"the view was made anew from {counted(batches, 'batch', 'batches')}: {counted(jobs, 'job', 'jobs')}")

@@ -83,7 +83,7 @@ class Order:
         self.task: Final = words.values["--task"]
         self.command: Final = words.rest
         self.timeout_s: Final = words.seconds("--timeout")
-        self.timeout_text: Final = words.values.get("--timeout", "")
+        self.timeout_text: Final = _with_unit(words.values.get("--timeout", ""))
         self.has_progress: Final = "--no-progress" not in words.flags
         self.job_id: Final = words.values.get("--job-id")
         self.queue: Final = words.values.get("--queue")
@@ -148,6 +148,11 @@ def _watch(
     if ended.is_timed_out:
         return EXIT_TIMED_OUT
     return end_like(ended.status, lambda text: client.shield.trouble("end", text))
+
+
+def _with_unit(text: str) -> str:
+    """A time as it was given; a bare number is in seconds, and says so."""
+    return f"{text}s" if text[-1:].isdigit() else text
 
 
 def _report_end(order: Order, job: Job, ended: Ended, duration_ms: float, tail: str) -> None:

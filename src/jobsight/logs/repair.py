@@ -11,6 +11,7 @@ from typing import Final
 
 import apsw
 
+from jobsight.core.counted import counted
 from jobsight.errors import DataError
 from jobsight.logs.base import Head
 from jobsight.logs.chain import first_link
@@ -98,7 +99,8 @@ def _rebuild(draft: Path, damaged: Path, marker: Marker, verdict: Verdict) -> st
         with suppress(DataError):
             batches, events = reader.count_after(verdict.head.seq)
             if verdict.damage is not Damage.TAIL:
-                return f"lost with it: {batches} batches with about {events} events in all"
+                about = counted(events, "event", "events")
+                return f"lost with it: {counted(batches, 'batch', 'batches')} with about {about} in all"
         return "how much is lost with it cannot be told"
     finally:
         reader.close()

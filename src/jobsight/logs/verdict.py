@@ -6,6 +6,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from jobsight.core.counted import counted
 from jobsight.logs.base import Head
 
 
@@ -46,7 +47,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 def words(verdict: Verdict) -> str:
     """A verdict as a sentence for an operator."""
-    sound = f"{verdict.batches} batches with {verdict.events} events are sound"
+    sound = (
+        f"{counted(verdict.batches, 'batch', 'batches')} with {counted(verdict.events, 'event is', 'events are')} sound"
+    )
     if verdict.damage is None:
         return sound
     detail = f" ({verdict.detail})" if verdict.detail else ""

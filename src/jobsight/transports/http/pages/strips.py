@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from jobsight.core.counted import counted
 from jobsight.core.job import CANCELLED, COMPLETED, FAILED, LOST, TERMINAL
 from jobsight.view.latest import LatestJob
 
@@ -128,4 +129,4 @@ def _label(jobs: Sequence[LatestJob]) -> str:
         return "no jobs yet"
     counts = Counter(job.status for job in jobs)
     parts = ", ".join(f"{number} {status}" for status, number in counts.most_common())
-    return f"last {len(jobs)} jobs: {parts}; the latest {jobs[0].status}"
+    return f"last {counted(len(jobs), 'job', 'jobs')}: {parts}; the latest {jobs[0].status}"
