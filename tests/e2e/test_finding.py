@@ -188,3 +188,39 @@ def test_the_schedule_can_be_seen(visit) -> None:
     page = visit("/schedule")
 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_the_order_of_the_explorer_is_chosen_and_shared(visit, shared: Monitor, unique: str) -> None:
+    """It stands in the address, beside the filter, and both are kept."""
+    times = {"short": 5, "long": 5_000, "middle": 50}
+    ends = [
+        {"type": "job_completed", "task": unique, "job_id": f"{unique}-{n}", "duration_ms": ms}
+        for n, ms in times.items()
+    ]
+    shared.tell(*ends)
+    page = visit(f"/jobs?q=task:{unique}")
+    names = page.locator("#jobs [data-open]")
+    expect(names).to_have_text([f"{unique}-{name}" for name in ("middle", "long", "short")])
+    page.get_by_label("Order").get_by_role("link", name="Oldest").click()
+    expect(names).to_have_text([f"{unique}-{name}" for name in ("short", "long", "middle")])
+    page.get_by_label("Order").get_by_role("link", name="Longest").click()
+    expect(names).to_have_text([f"{unique}-{name}" for name in ("long", "middle", "short")])
+    other = visit(page.url)
+    other.locator("#q").press("Enter")
+
+    expect(other).to_have_url(re.compile("sort=longest"))
+    expect(other.locator("#jobs [data-open]").first).to_have_text(f"{unique}-long")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_on_a_phone_the_schedule_shows_what_comes(visit, shared: Monitor, unique: str, scripts: bool) -> None:
+    """Now stands in the left half of what is seen, and nothing has to be scrolled for the day ahead."""
+    check = {"schedule": "0 * * * *"}
+    shared.tell({"type": "job_completed", "task": unique, "job_id": f"{unique}-1", "duration_ms": 5, "check": check})
+    page = visit(f"/schedule?name={unique}", width=390, scripts=scripts)
+    now, lane = page.locator(".lane text.now").bounding_box(), page.locator(".lane").last.bounding_box()
+
+    assert now is not None
+    assert lane is not None
+    assert lane["x"] < now["x"] < lane["x"] + lane["width"] / 2
+    expect(page.get_by_text(unique).first).to_be_visible()
