@@ -23,7 +23,7 @@ endif
 FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
 	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
 
-.PHONY: help setup pages screenshots run node demo test check static faults simulate fuzz bench bench-long lock clean start-again
+.PHONY: help setup pages screenshots run node demo test check static faults simulate fuzz fuzz-guided bench bench-long lock clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -85,6 +85,11 @@ simulate: $(STAMP) ## Let the whole monitor live on a machine that fails, seed a
 fuzz: $(STAMP) ## Say a million damaged messages to the monitor, each answer held against the specification
 	@PYTHONPATH=tests:. exec $(BIN)/python -m fuzz.run $(ARGS)
 
+fuzz-guided: $(STAMP) ## Let atheris make up bytes for ten minutes, guided by the paths they take (shorter: ARGS="--seconds 60")
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-guided.lock >&2 \
+		|| { echo "atheris has no wheel for this Python; another one: make setup PYTHON=python3.11" >&2; exit 69; }
+	@PYTHONPATH=tests:. exec $(BIN)/python -m fuzz.guided $(ARGS)
+
 bench-long: $(STAMP) ## Measure the cost against up to ten million jobs held; takes some ten minutes
 	@$(BIN)/python -m bench growth --reports 10000000 $(ARGS)
 
@@ -98,6 +103,7 @@ lock: $(STAMP) ## Resolve the dependencies again into all locks (newest versions
 	@$(LOCK) pyproject.toml --output-file requirements.lock
 	@$(LOCK) pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) --group pyproject.toml:node --output-file requirements-node.lock
+	@$(LOCK) --group pyproject.toml:guided --output-file requirements-guided.lock
 
 clean: ## Remove .venv, caches and built files; never a data folder
 	@rm -rf $(VENV) ui/node_modules src/jobsight/web/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.node import run
+from faults.test_kill_trimming import fill as fill_with_old_batches
 from http_service import Service, service, until
 from sinks_beside import beside
 
@@ -111,3 +113,19 @@ def test_a_full_disk_at_the_start_is_said(small: Path) -> None:
     assert b"Traceback" not in refused.stderr
     assert b"room" in refused.stderr
     assert 0 == accepted.returncode, accepted.stderr.decode()
+
+
+def test_a_log_is_not_trimmed_where_the_copy_would_fill_the_disk(small: Path) -> None:
+    """The copy of the view that comes first is not begun: exit 75 with how much it needs, and nothing is changed or left behind."""
+    data = small / "data"
+    fill_with_old_batches(data)
+    assert 0 == run("node", "--data", str(data), stdin=b'{"type": "get_stats"}\n').returncode
+    before = run("log", "cat", "--data", str(data)).stdout
+    names = sorted(path.name for path in data.iterdir())
+    found = run("log", "trim", "--keep", "1s", "--data", str(data))
+
+    assert 75 == found.returncode
+    assert b"a checkpoint copies the view and takes " in found.stderr
+    assert b"free some space" in found.stderr
+    assert before == run("log", "cat", "--data", str(data)).stdout
+    assert names == sorted(path.name for path in data.iterdir())

@@ -15,7 +15,7 @@ from typing import Final, Protocol, cast
 
 from jobsight.core.events import InternalEvent, LogCheckpointed
 from jobsight.engine.recovery import decode_internal
-from jobsight.errors import DamagedViewError, DataError, UsageError
+from jobsight.errors import DamagedViewError, DataError, StorageFullError, UsageError
 from jobsight.logs.base import BatchKind, Log, LogReader
 from jobsight.logs.files import PRIVATE_FILE, sync_folder
 from jobsight.logs.folder import VIEW
@@ -24,6 +24,9 @@ from jobsight.view.checkpoint import Checkpoint, copy_view, hash_of_file, read_c
 
 CHECKPOINT: Final = "checkpoint.db"
 DRAFT: Final = "checkpoint.db.new"
+
+SPARE_BYTES: Final = 64 * 1024 * 1024
+"""Room that a copy leaves to what is to be stored: with less, the service does not call itself well."""
 
 
 class TrimmableLog(Log, Protocol):
@@ -57,13 +60,20 @@ def draft_checkpoint(
     Copy the view, and verify the copy against the log. May run in a thread beside the writer. None where it was to stop.
 
     Raises:
+        StorageFullError: A copy would leave hardly any room for what is to be stored. Nothing of one is left.
         DamagedViewError: The copy is not sound, or not of this log.
         JobsightError: It cannot be made.
     """
     draft = folder / DRAFT
-    if not copy_view(view, draft, is_stopping):
-        remove(draft)
-        return None
+    remove(draft)
+    _require_room(folder, view)
+    try:
+        if not copy_view(view, draft, is_stopping):
+            remove(draft)
+            return None
+    except BaseException:
+        remove(draft)  # half a copy takes room, and is good for nothing
+        raise
     with system_in_our_words(draft, "it was made durable"):
         draft.chmod(PRIVATE_FILE)
         with draft.open("rb") as file:
@@ -76,6 +86,22 @@ def draft_checkpoint(
             f"{draft}: the copy of the view and the log differ at batch {made.seq}; nothing was trimmed"
         )
     return made
+
+
+def _require_room(folder: Path, view: Path) -> None:
+    with system_in_our_words(view, "room for a copy of it was looked for"):
+        files = (view, view.with_name(view.name + "-wal"))
+        needed = sum(path.stat().st_size for path in files if path.exists())
+        free = shutil.disk_usage(folder).free
+    if free < needed + SPARE_BYTES:
+        raise StorageFullError(
+            f"{folder}: a checkpoint copies the view and takes {_mebibytes(needed)}; {_mebibytes(free)} are free, and "
+            f"{_mebibytes(SPARE_BYTES)} of that stay for the log; free some space"
+        )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{-(-size // (1024 * 1024)):,} MiB"
 
 
 def note_of(made: Checkpoint) -> LogCheckpointed:
