@@ -99,13 +99,13 @@ def test_what_is_over_is_put_in_order_once(connection: apsw.Connection) -> None:
     store.merge({(START_MS, None): many(1_000)})
     assert set() == in_order(connection)
 
-    store.merge({(START_MS + 10_000, None): many(2_000, RANKED_FROM - 1)})
-    assert {(10, 0)} == in_order(connection)
+    store.merge({(START_MS + 10_000, "etl"): many(2_000, RANKED_FROM - 1)})
+    assert {(10, 0)} == in_order(connection) == in_order(connection, 1)
 
-    store.merge({(START_MS + 300_000, None): many(3_000)})
+    store.merge({(START_MS + 300_000, "etl"): many(3_000)})
 
-    assert {(10, 0), (300, 0)} == in_order(connection)
-    assert {(10, 0), (300, 0)} == in_order(connection, 1)
+    assert {(10, 0), (300, 0)} == in_order(connection) == in_order(connection, 1)
+    assert set() == in_order(connection, "etl")
 
 
 def test_what_comes_late_is_added_to_a_bucket_in_order(connection: apsw.Connection) -> None:
@@ -120,9 +120,13 @@ def test_what_comes_late_is_added_to_a_bucket_in_order(connection: apsw.Connecti
     assert {(10, 300)} == in_order(connection, "etl")
     assert expected == stored(connection)[300, "etl", START_MS]
 
-    store.merge({(START_MS + 320_000, "etl"): many(1_000)})
+    store.merge({(START_MS, "etl"): many(1_000), (START_MS + 320_000, "etl"): many(1_000)})
+    merge_rollup(expected, many(1_000))
+    assert {(10, 300), (10, 310)} == in_order(connection, "etl")
 
-    assert {(10, 0), (10, 300), (10, 310), (300, 0)} == in_order(connection, "etl")
+    store.merge({(START_MS + 330_000, "etl"): many(1_000)})
+
+    assert {(10, 0), (10, 300), (10, 310), (10, 320), (300, 0)} == in_order(connection, "etl")
     assert expected == stored(connection)[300, "etl", START_MS] == stored(connection)[10, ALL_JOBS, START_MS]
 
 
