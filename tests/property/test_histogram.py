@@ -9,7 +9,16 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobsight.core.histogram import RELATIVE_ERROR_MAX, Histogram, bucket_of, merge, middle_us, quantiles_ms
+from jobsight.core.histogram import (
+    RELATIVE_ERROR_MAX,
+    Histogram,
+    bucket_of,
+    merge,
+    middle_us,
+    quantiles_ms,
+    quantiles_of_all,
+    ranked,
+)
 from jobsight.core.lifecycle import count_end
 from jobsight.core.limits import MEASURE_MAX
 from jobsight.core.rollup import Rollup, count_duration, count_measures, merge_rollup
@@ -97,3 +106,11 @@ def test_roll_ups_merge_in_any_order(a: Rollup, b: Rollup, c: Rollup) -> None:
     merge_rollup(bc, deepcopy(c))
 
     assert added(a, b, c) == added(c, b, a) == added(a, bc)
+
+
+@given(st.lists(MANY, max_size=4), st.lists(st.floats(0, 1), max_size=3))
+def test_quantiles_of_several_histograms_are_those_of_their_sum(many: list[list[int]], shares: list[float]) -> None:
+    """A task's figures over days need no merging."""
+    histograms = [histogram_of(durations_us) for durations_us in many]
+
+    assert quantiles_ms(merged(*histograms), shares) == quantiles_of_all([ranked(one) for one in histograms], shares)

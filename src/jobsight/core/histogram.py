@@ -91,3 +91,30 @@ def quantiles_of(ranks: Ranked, shares: Iterable[float]) -> list[float | None]:
         return [None for _ in shares]
     last = upto[-1] - 1
     return [middle_us(buckets[bisect_right(upto, share * last)]) / 1000 for share in shares]
+
+
+def quantiles_of_all(many: Sequence[Ranked], shares: Iterable[float]) -> list[float | None]:
+    """The same of a few histograms together, without merging them."""
+    some = [ranks for ranks in many if ranks.buckets]
+    if len(some) < 2:
+        return quantiles_of(some[0] if some else Ranked((), ()), shares)
+    last = sum(ranks.upto[-1] for ranks in some) - 1
+    highest = max(ranks.buckets[-1] for ranks in some)
+    return [middle_us(_bucket_at(some, share * last, highest)) / 1000 for share in shares]
+
+
+def _bucket_at(many: Sequence[Ranked], rank: float, highest: int) -> int:
+    """The lowest bucket up to which there are more values than `rank`; `highest` is one that is not too low."""
+    low = 0
+    while low < highest:
+        middle = (low + highest) // 2
+        seen = 0
+        for buckets, upto in many:
+            place = bisect_right(buckets, middle)
+            if place:
+                seen += upto[place - 1]
+        if seen > rank:
+            highest = middle
+        else:
+            low = middle + 1
+    return low

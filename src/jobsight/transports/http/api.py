@@ -48,7 +48,6 @@ from jobsight.transports.http.remembered import Remembered, digest_of
 from jobsight.transports.http.routes import Endpoint, json_response
 from jobsight.transports.http.statistics import Statistics
 from jobsight.view.rollup_content import decode_ranked
-from jobsight.view.rollup_queries import sum_of
 
 PREFIX: Final = "/api/v1/"
 SEARCH_S_MAX: Final = 0.005
@@ -237,7 +236,7 @@ class Api:
         digest = digest_of(contents)
         known = self._ended_known.get(task, digest)
         if known is None:
-            known = ended_of(sum_of(contents))
+            known = ended_of([decode_ranked(content) for content in contents])
             self._ended_known.put(task, digest, known, 1)
         return known
 

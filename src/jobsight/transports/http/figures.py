@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
-from jobsight.core.histogram import Ranked, quantiles_ms, quantiles_of
+from jobsight.core.histogram import Ranked, quantiles_of, quantiles_of_all
 from jobsight.core.job import COMPLETED, FAILED, LOST
 from jobsight.core.rollup import WIDTHS_S, Rollup, merge_rollup
 from jobsight.core.statistics import Counters, mean_ms
@@ -60,11 +60,11 @@ def points_of(series: Iterable[SeriesPoint], width_s: int, *, has_histogram: boo
     return [point_of(at_ms, ranked_of(rollup), has_histogram=has_histogram) for at_ms, rollup in sorted(merged.items())]
 
 
-def ended_of(ended: Rollup) -> EndedFigures:
-    """The figures of what ended, as a task is listed with them."""
-    p50_ms, p95_ms = quantiles_ms(ended.durations, (0.5, 0.95))
-    bad = ended.ends.get(FAILED, 0) + ended.ends.get(LOST, 0)
-    judged = bad + ended.ends.get(COMPLETED, 0)
+def ended_of(parts: Sequence[RankedRollup]) -> EndedFigures:
+    """The figures of what ended, as a task is listed with them; of a few buckets together."""
+    p50_ms, p95_ms = quantiles_of_all([part.durations for part in parts], (0.5, 0.95))
+    bad = sum(part.ends.get(FAILED, 0) + part.ends.get(LOST, 0) for part in parts)
+    judged = bad + sum(part.ends.get(COMPLETED, 0) for part in parts)
     return EndedFigures(p50_ms, p95_ms, bad / judged if judged else None)
 
 
