@@ -311,3 +311,13 @@ def test_the_longest_of_what_was_counted_come_on_one_page(reader: Reader) -> Non
     assert (20, None) == (len(took), page.cursor)
     assert page.facets is not None
     assert JOBS == page.facets.count
+
+
+def test_some_jobs_are_looked_at_by_their_ids(reader: Reader) -> None:
+    """Which of them match; those that are not stored do not."""
+    wanted, _ = read_filter("status:failed task:etl.*")
+    expected = {job.job_id for job in found(reader, "status:failed task:etl.*").jobs}
+    everyone = [f"job-{number}" for number in range(JOBS)]
+
+    assert expected == reader.matching(wanted, now_ms=NOW_MS, job_ids=[*everyone, "nobody"])
+    assert set() == reader.matching(wanted, now_ms=NOW_MS, job_ids=[])

@@ -224,6 +224,14 @@ class Explorer:
                 return Walk(rows=rows, before=start)
         return Walk(rows=rows, before=end)
 
+    def matching(self, wanted: JobFilter, *, kept: Kept, now_ms: int, numbers: Sequence[int]) -> set[int]:
+        """Those of some jobs that match, by their numbers."""
+        values, road = self._values(wanted, kept, now_ms)
+        if road is None:
+            return set()
+        look = self._connection.execute
+        return {one for one in numbers if look(SEARCH_BY_NUMBER, (one + 1, one, 1, *values)).fetchone() is not None}
+
     def longest(self, rows: Sequence[_Row], now_ms: int, limit: int) -> list[int]:
         """The numbers of the longest of those that a walk has met, the longest first."""
         numbers = _encode([number for number, *_ in rows]).decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Final, Literal
@@ -300,6 +300,17 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
                 lost=self._explorer.job_ids(met.rows, LOST),
                 cursor=cursor_of(met.before) if met.before > 1 else None,
             )
+
+    def matching(self, wanted: JobFilter, *, now_ms: int, job_ids: Sequence[str]) -> set[str]:
+        """Those of some jobs that are stored and match a filter; ages count from `now_ms`, ms UTC."""
+        with self._moment():
+            asked, numbers = set(job_ids), {}
+            for number in self._index.candidates(job_ids):
+                row = self._connection.execute(SELECT_ANSWER, (number,)).fetchone()
+                if row is not None and row[1] in asked:
+                    numbers[number] = row[1]
+            met = self._explorer.matching(wanted, kept=self._kept(), now_ms=now_ms, numbers=list(numbers))
+            return {numbers[number] for number in met}
 
     def totals(self, task: str | None = None, queue: str | None = None) -> Totals:
         """Total, completed and failed jobs and their mean duration, of all jobs or of a task or queue."""

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobsight.core.alert import FIRING, RESOLVED, Alert
+from jobsight.core.alert import RESOLVED, Alert
 from jobsight.core.events import InternalEvent
 from jobsight.core.routing import Matcher
 from jobsight.core.silences import SILENCES_MAX
@@ -22,7 +22,14 @@ from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Asking
 from jobsight.transports.http.bodies import form_body
 from jobsight.transports.http.exchange import HttpRefusal
-from jobsight.transports.http.pages.bulk import BulkAlertsQuery, firing_problems, gather, gather_picked, meant_alerts
+from jobsight.transports.http.pages.bulk import (
+    BulkAlertsQuery,
+    firing_of_jobs,
+    firing_problems,
+    gather,
+    gather_picked,
+    meant_alerts,
+)
 from jobsight.transports.http.pages.doing import EVENTS_MAX, Doing, Form, back, comment_of, length_of
 from jobsight.transports.http.pages.jobs import JobsQuery, filter_of
 from jobsight.transports.http.reporting import report
@@ -167,7 +174,7 @@ class Actions:
         _, job_filter, faults = filter_of(JobsQuery(q=form.get("q", "")))
         if faults:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, faults[0].text)
-        firing = [one for one, alert in self._state.open_by_fingerprint.items() if alert.state == FIRING]
+        firing = {alert.fingerprint: alert.last_job_id for alert in firing_of_jobs(self._state, job_filter)}
         return await self._asking.ask(lambda source: gather(source, job_filter, self._clock_ms(), verb, firing))
 
     def _silences(self, matchers: Sequence[Matcher], request: Request, form: Form) -> list[InternalEvent]:

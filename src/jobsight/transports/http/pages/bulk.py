@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Annotated, Any, Final, Literal
 
@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from jobsight.core.alert import FIRING, RULE_JOB_FAILED, Alert, fingerprint_of
+from jobsight.core.globs import is_match
 from jobsight.core.job import FAILED, LOST
 from jobsight.core.limits import JOB_ID_BYTES_MAX
 from jobsight.core.state import State
@@ -30,7 +31,10 @@ JOBS_MAX: Final = 10_000
 GATHER_S_MAX: Final = 0.25
 """How long jobs are gathered."""
 
-PAGE: Final = 500
+PAGE: Final = 1_000
+LATEST_MAX: Final = 100
+"""Alerts whose latest jobs are looked at one by one."""
+
 PICKED_MAX: Final = 200
 """Jobs that are picked by hand for one action."""
 
@@ -118,7 +122,9 @@ class BulkView(Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Collection[str] = ()) -> Gathered:
+def gather(
+    source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Mapping[str, str] | None = None
+) -> Gathered:
     """
     The jobs that match and that an action is about, as far as their bounds allow, and only until nothing new can come.
 
@@ -127,9 +133,10 @@ def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Col
         wanted: The filter.
         at_ms: Now, ms UTC.
         verb: acknowledge, silence or dismiss.
-        firing: For acknowledge: the fingerprints of what fires; once all of them were met, no other job matters.
+        firing: For acknowledge: the fingerprints of what fires, with the latest job of each. What the newest jobs do not tell of
+            is looked for by those, and not behind many others; once all of them were met, no other job matters.
     """
-    end, all_firing = perf_counter() + GATHER_S_MAX, set(firing)
+    end, all_firing = perf_counter() + GATHER_S_MAX, set(firing or ())
     if wanted.status is None and verb in CONCERNED:
         wanted = replace(wanted, status=Names(patterns=(CONCERNED[verb],)))
     cursor, count = None, 0
@@ -148,6 +155,9 @@ def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Col
                 queues[one.queue] = None
         lost += met.lost
         count, cursor = count + met.count, met.cursor
+        if verb == "acknowledge" and count == met.count:
+            rest = {one: job_id for one, job_id in (firing or {}).items() if one not in problems}
+            problems |= _problems_of_latest(source, wanted, at_ms, rest)
         if verb == "acknowledge" and problems.keys() >= all_firing:
             cursor = None
         is_full = verb == "silence" and max(len(tasks), len(queues)) > SUBJECTS_MAX
@@ -160,6 +170,15 @@ def gather(source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Col
                 tasks=list(tasks)[:SUBJECTS_MAX],
                 queues=list(queues)[:SUBJECTS_MAX],
             )
+
+
+def _problems_of_latest(source: Source, wanted: JobFilter, at_ms: int, firing: Mapping[str, str]) -> dict[str, None]:
+    """Of what fires that whose latest job stands failed and matches."""
+    met = source.view.matching(wanted, now_ms=at_ms, job_ids=list(firing.values())[:LATEST_MAX])
+    failed = Names(patterns=(FAILED,))
+    if wanted.status != failed:
+        met = source.view.matching(JobFilter(status=failed), now_ms=at_ms, job_ids=list(met))
+    return {fingerprint: None for fingerprint, job_id in firing.items() if job_id in met}
 
 
 def gather_picked(source: Source, job_ids: Sequence[str], verb: str) -> Gathered:
@@ -185,6 +204,26 @@ def meant_alerts(state: State, query: BulkAlertsQuery, at_ms: int) -> list[Alert
     found = chosen(shelves(state, at_ms).get(query.show, []), query, query.until)
     picked = set(",".join(query.ids).split(",")) if query.ids else None
     return found if picked is None else [alert for alert in found if alert.alert_id in picked]
+
+
+def firing_of_jobs(state: State, wanted: JobFilter) -> list[Alert]:
+    """
+    The alerts that fire because jobs have failed, and that jobs which match a filter may have opened.
+
+    Those of other rules, and of tasks that the filter leaves out, would be looked for among all jobs, and never met.
+    """
+    patterns = None if wanted.task is None or wanted.task.is_not else wanted.task.patterns
+    return [
+        alert
+        for alert in state.open_by_id.values()
+        if alert.state == FIRING
+        and alert.rule == RULE_JOB_FAILED
+        and (patterns is None or _is_of(alert.task, patterns))
+    ]
+
+
+def _is_of(task: str | None, patterns: Sequence[str | None]) -> bool:
+    return any(task is None if one is None else task is not None and is_match(one, task) for one in patterns)
 
 
 def firing_problems(state: State, fingerprints: Sequence[str]) -> list[Alert]:
@@ -224,19 +263,17 @@ def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkV
         query: BulkJobsQuery = wanted.query
         text, job_filter, faults = filter_of(query)
         is_picked = bool(query.job) or query.only == "picked"
-        firing = {
-            alert.fingerprint: attention_row(alert)
-            for alert in (ground.state.open_by_id.values() if verb == "acknowledge" else ())
-            if alert.state == FIRING
-        }
+        firing = firing_of_jobs(ground.state, job_filter) if verb == "acknowledge" else []
+        latest = {alert.fingerprint: alert.last_job_id for alert in firing}
+        shown = {alert.fingerprint: attention_row(alert) for alert in firing}
 
         def finish(source: Source) -> BulkView:
             met: Gathered | None = None
             if is_picked:
                 met = gather_picked(source, query.job, verb)
             elif not faults:
-                met = gather(source, job_filter, wanted.at_ms, verb, firing)
-            rows = [firing[one] for one in met.problems if one in firing] if met is not None else []
+                met = gather(source, job_filter, wanted.at_ms, verb, latest)
+            rows = [shown[one] for one in met.problems if one in shown] if met is not None else []
             names = [] if met is None else _names(verb, met)
             return BulkView(
                 verb=verb,
