@@ -6,7 +6,7 @@ from collections import Counter
 from copy import deepcopy
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobsight.core.histogram import (
@@ -108,6 +108,7 @@ def test_roll_ups_merge_in_any_order(a: Rollup, b: Rollup, c: Rollup) -> None:
     assert added(a, b, c) == added(c, b, a) == added(a, bc)
 
 
+@example([[1_000, 5_000], [90, 5_000, 70_000]], [0, 0.25, 0.5, 1])
 @given(st.lists(MANY, max_size=4), st.lists(st.floats(0, 1), max_size=3))
 def test_quantiles_of_several_histograms_are_those_of_their_sum(many: list[list[int]], shares: list[float]) -> None:
     """A task's figures over days need no merging."""
