@@ -23,7 +23,7 @@ endif
 FAST := tests/test_tidy.py $(filter-out tests/unit/test_log% tests/unit/test_folder% tests/unit/test_notifiers% \
 	tests/unit/test_client% tests/unit/test_retention%,$(wildcard tests/unit/test_*.py))
 
-.PHONY: help setup pages screenshots run node demo test check static faults simulate fuzz fuzz-guided bench bench-long lock clean start-again
+.PHONY: help setup pages screenshots run node demo test check static faults simulate fuzz fuzz-guided bench bench-long lock sbom clean start-again
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -104,6 +104,16 @@ lock: $(STAMP) ## Resolve the dependencies again into all locks (newest versions
 	@$(LOCK) pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(LOCK) --group pyproject.toml:node --output-file requirements-node.lock
 	@$(LOCK) --group pyproject.toml:guided --output-file requirements-guided.lock
+
+# Where `make sbom` writes to.
+INTO ?= dist
+
+sbom: $(STAMP) ## Write down what a wheel is made of, as CycloneDX: the Python packages, and those of the pages (elsewhere: INTO=DIR)
+	@mkdir -p $(INTO)
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file $(INTO)/jobsight-python.cdx.json
+	@$(BIN)/python hatch_build.py sbom > $(INTO)/jobsight-pages.cdx.json
+	@echo "$(INTO)/jobsight-python.cdx.json and $(INTO)/jobsight-pages.cdx.json" >&2
 
 clean: ## Remove .venv, caches and built files; never a data folder
 	@rm -rf $(VENV) ui/node_modules src/jobsight/web/assets build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

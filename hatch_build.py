@@ -2,7 +2,8 @@
 Builds what the dashboard's pages load, from `ui/` into the package; a part of every wheel, sdist and editable install.
 
 A machine without a usable Node gets one from the Node wheel, for the build alone. `JOBSIGHT_SKIP_UI=1` builds without
-pages. `python hatch_build.py` builds in this checkout, and `python hatch_build.py needs-node` says whether a Node is missing.
+pages. `python hatch_build.py` builds in this checkout, `python hatch_build.py needs-node` says whether a Node is missing, and
+`python hatch_build.py sbom` prints the packages that the pages are made of, as CycloneDX.
 """
 
 from __future__ import annotations
@@ -90,6 +91,21 @@ def build(*, has_checker: bool) -> None:
             )
 
 
+def bill_of_materials() -> str:
+    """
+    The packages that the pages are made of, as a CycloneDX document.
+
+    Raises:
+        PagesError: There is no Node, or it refused.
+    """
+    npm, path = _npm()
+    words = [*npm, "sbom", "--package-lock-only", "--omit=dev", "--sbom-format=cyclonedx"]
+    done = subprocess.run(words, cwd=UI, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    if done.returncode:
+        raise PagesError(f"npm sbom ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
 def _sources_hash() -> str:
     """The identity of everything from which the files are built."""
     digest = hashlib.sha256()
@@ -126,8 +142,10 @@ def _npm() -> tuple[list[str], str]:
 if __name__ == "__main__":
     if sys.argv[1:] == ["needs-node"]:
         sys.exit(0 if needs_node() else 1)
-    if not SKIPPED:
-        try:
+    try:
+        if sys.argv[1:] == ["sbom"]:
+            print(bill_of_materials())
+        elif not SKIPPED:
             build(has_checker=True)
-        except PagesError as problem:
-            sys.exit(f"the pages could not be built: {problem}")
+    except PagesError as problem:
+        sys.exit(f"the pages could not be built: {problem}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,16 @@ def test_no_lock_names_a_registry(name: str) -> None:
 def test_installation_asks_for_the_hashes() -> None:
     """The lock is no decoration."""
     assert "--require-hashes" in (ROOT / "Makefile").read_text()
+
+
+def test_what_a_wheel_is_made_of_can_be_listed(tmp_path: Path) -> None:
+    """Every locked package with its version and hashes, and what the pages load: as CycloneDX, for whoever looks for known holes."""
+    subprocess.run(["make", "sbom", f"INTO={tmp_path}"], cwd=ROOT, check=True, capture_output=True)
+    python, pages = (json.loads(path.read_text()) for path in sorted(tmp_path.iterdir(), reverse=True))
+    locked = dict(re.findall(r"(?m)^([a-z0-9._-]+)(?:\[.*\])?==([^\s;]+)", (ROOT / "requirements.lock").read_text()))
+    wanted = json.loads((ROOT / "ui" / "package.json").read_text())["dependencies"]
+
+    assert {"CycloneDX"} == {python["bomFormat"], pages["bomFormat"]}
+    assert locked == {one["name"]: one["version"] for one in python["components"]}
+    assert all(one["externalReferences"][0]["hashes"] for one in python["components"])
+    assert wanted.items() <= {one["name"]: one["version"] for one in pages["components"]}.items()

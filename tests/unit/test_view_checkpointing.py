@@ -9,6 +9,7 @@ from threading import enumerate as threads
 import apsw
 from typing_extensions import override
 
+from jobsight.errors import CannotCreateError
 from jobsight.view.checkpointing import LAGGING_PAGES, Checkpointing
 from jobsight.view.database import CHECKPOINT_PAGES, connect_reader, connect_writer
 
@@ -64,7 +65,7 @@ def test_where_the_thread_cannot_work_commits_copy_by_themselves(tmp_path: Path)
     connection = filled(path)
 
     def connect() -> apsw.Connection:
-        raise apsw.CantOpenError("no")
+        raise CannotCreateError("no")
 
     checkpointing = Checkpointing(connection, connect)
     for _ in range(LAGGING_PAGES // CHECKPOINT_PAGES + 1):

@@ -16,6 +16,7 @@ from typing import Final
 
 import apsw
 
+from jobsight.errors import JobsightError
 from jobsight.view.database import CHECKPOINT_PAGES
 
 Note = Callable[[apsw.Error | None, bool], None]
@@ -65,7 +66,7 @@ class Checkpointing:
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
-        with suppress(apsw.Error):  # a commit copies by itself then, once the file is long
+        with suppress(apsw.Error, JobsightError):  # a commit copies by itself then, once the file is long
             connection = self._connect()
             while self._asked.get():
                 self._copy(connection)
