@@ -40,7 +40,7 @@ def test_installation_asks_for_the_hashes() -> None:
 
 
 def test_what_a_wheel_is_made_of_can_be_listed(tmp_path: Path) -> None:
-    """Every locked package with its version and hashes, and what the pages load: as CycloneDX, for whoever looks for known holes."""
+    """Every locked package with its version and hashes, and what the pages load: as CycloneDX, which scanners read."""
     subprocess.run(["make", "sbom", f"INTO={tmp_path}"], cwd=ROOT, check=True, capture_output=True)
     python, pages = (json.loads(path.read_text()) for path in sorted(tmp_path.iterdir(), reverse=True))
     locked = dict(re.findall(r"(?m)^([a-z0-9._-]+)(?:\[.*\])?==([^\s;]+)", (ROOT / "requirements.lock").read_text()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobsight.core.state import Changes
-from jobsight.engine.writer import FLUSH_EVENTS, GROUP_EVENTS_MAX, Writer
+from jobsight.engine.writer import FLUSH_EVENTS, FLUSH_MS, GROUP_EVENTS_MAX, Writer
 from jobsight.logs.memory import MemoryLog
 from jobsight.protocol.session import ReplyForm, Session
 from jobsight.view.store import View
@@ -45,6 +45,14 @@ class Stepped:
         while self.writer.has_waiting:
             self.writer.store()
 
+    def settle_by_chunks(self, count: int) -> list[int | None]:
+        """Settle so many chunks one by one: when a flush is due after each of them, in ms."""
+        due = []
+        for _ in range(count):
+            self.writer.settle(chunks_max=1)
+            due.append(self.writer.flush_due_ms())
+        return due
+
     def _answer(self, number: int) -> None:
         self.answered.append(number)
 
@@ -66,23 +74,20 @@ def test_a_batch_is_applied_chunk_by_chunk_as_its_owner_likes() -> None:
 
 
 def test_the_view_never_takes_half_a_batch() -> None:
-    """While a batch is applied in part, no flush is due, however much waits; then at once, where enough does."""
+    """While a batch is applied in part, no flush is due, however much waits; then by age, or at once where enough waits."""
     stepped = Stepped()
-    batches = FLUSH_EVENTS // GROUP_EVENTS_MAX
-    for _ in range(batches):
-        stepped.submit(GROUP_EVENTS_MAX // CHUNK)
+    stepped.submit(3)
     stepped.store()
-    due = []
-    for _ in range(FLUSH_EVENTS // CHUNK):
-        stepped.writer.settle(chunks_max=1)
-        due.append(stepped.writer.flush_due_ms())
+    few = stepped.settle_by_chunks(3)
+    stepped.writer.flush()
+    stepped.submit(GROUP_EVENTS_MAX // CHUNK)
+    stepped.store()
+    many = stepped.settle_by_chunks(GROUP_EVENTS_MAX // CHUNK)
 
-    half = GROUP_EVENTS_MAX // CHUNK - 1
-    assert [None] * half == due[:half]
-    assert 0 < (due[half] or 0)  # by its age
-    assert [None] * half == due[half + 1 : -1]
-    assert 0 == due[-1]
-    assert [] == stepped.flushed
+    assert GROUP_EVENTS_MAX >= FLUSH_EVENTS
+    assert [None, None, FLUSH_MS] == few
+    assert [*[None] * (GROUP_EVENTS_MAX // CHUNK - 1), 0] == many
+    assert [3 * CHUNK] == stepped.flushed
 
 
 def test_before_the_next_batch_is_applied_the_view_takes_in_what_waits() -> None:

@@ -42,11 +42,8 @@ from jobsight.core.routing import Route
 from jobsight.core.state import State, forget_changes
 from jobsight.engine.recovery import jobs_named
 from jobsight.engine.ticker import Ticker, is_of_ticker
+from jobsight.engine.writer import FLUSH_EVENTS, FLUSH_MS
 
-FLUSH_MS: Final = 200
-"""So long after a change the ticker is told of it, as in a running monitor."""
-
-FLUSH_EVENTS: Final = 16_000
 ENDED_KEPT: Final = 200_000
 """Ended jobs that are remembered, so that late and repeated reports of them are known; then the oldest are forgotten."""
 
