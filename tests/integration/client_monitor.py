@@ -257,7 +257,9 @@ class MonitorProcess:
         """Start it, and wait until it listens."""
         where = ["--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]
         command = [sys.executable, "-m", "jobsight", "serve", *where]
-        self._process = subprocess.Popen(command, cwd=self.folder, env=environment(), stderr=subprocess.PIPE)
+        self._process = subprocess.Popen(  # unbuffered: what is read ahead would be hidden from `select`
+            command, cwd=self.folder, env=environment(), stderr=subprocess.PIPE, bufsize=0
+        )
         assert self._process.stderr is not None
         said = b""
         while not said.startswith(b"jobsight: listening on "):
