@@ -76,18 +76,13 @@ def test_a_batch_is_applied_chunk_by_chunk_as_its_owner_likes() -> None:
 def test_the_view_never_takes_half_a_batch() -> None:
     """While a batch is applied in part, no flush is due, however much waits; then by age, or at once where enough waits."""
     stepped = Stepped()
-    stepped.submit(3)
+    stepped.submit(FLUSH_EVENTS // CHUNK)
     stepped.store()
-    few = stepped.settle_by_chunks(3)
-    stepped.writer.flush()
-    stepped.submit(GROUP_EVENTS_MAX // CHUNK)
-    stepped.store()
-    many = stepped.settle_by_chunks(GROUP_EVENTS_MAX // CHUNK)
+    due = stepped.settle_by_chunks(FLUSH_EVENTS // CHUNK)
+    part = [None] * (GROUP_EVENTS_MAX // CHUNK - 1)
 
-    assert GROUP_EVENTS_MAX >= FLUSH_EVENTS
-    assert [None, None, FLUSH_MS] == few
-    assert [*[None] * (GROUP_EVENTS_MAX // CHUNK - 1), 0] == many
-    assert [3 * CHUNK] == stepped.flushed
+    assert [*part, FLUSH_MS, *part, 0] == due
+    assert [] == stepped.flushed
 
 
 def test_before_the_next_batch_is_applied_the_view_takes_in_what_waits() -> None:

@@ -105,7 +105,6 @@ def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda
     if log.bounds()[0] > 1 and not path.exists():
         renew_view(path.parent, path, log)
     view = View.open(path, log.log_id)
-    view.checkpoint_beside()
     try:
         return view, recover(log, view, on_progress)
     except BaseException:

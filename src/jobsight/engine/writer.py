@@ -35,7 +35,7 @@ from jobsight.protocol.session import Answer, Outcome
 GROUP_EVENTS_MAX: Final = 8_000
 """Reports at which nothing more is joined to a batch. The owner answers nothing else while the view takes a batch in."""
 
-FLUSH_EVENTS: Final = 8_000
+FLUSH_EVENTS: Final = 16_000
 """Unflushed events at which the view is brought up to date before anything more is applied."""
 
 FLUSH_MS: Final = 200

@@ -2,8 +2,7 @@
 Copying what flushes have written ahead into the view's file, and what is done where that fails.
 
 SQLite would copy by itself after a commit, and it overlooks when that fails (`sqlite3WalDefaultHook` drops the result).
-Here a failure is known, is told by the health of the service, and costs no flush: that was stored before. A service copies
-in a thread: `checkpointing`.
+Here a failure is known, is told by the health of the service, and costs no flush: that was stored before.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ class WriteAhead:
             self.note(None, is_whole)
 
     def note(self, error: apsw.Error | None, is_whole: bool) -> None:
-        """Take note of how a copy ended: with which error, or whether all pages were copied. May be called by another thread."""
+        """Take note of how a copy ended: with which error, or whether all pages were copied."""
         if self._path is None or isinstance(error, (apsw.BusyError, apsw.LockedError)):
             return  # another one is at it, or a reader needs the pages
         if error is not None:
