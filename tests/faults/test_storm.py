@@ -1,4 +1,8 @@
-"""F18: ten thousand failures in a second: few notifications, bounded memory, and the reports cost hardly more than others."""
+"""
+F18: ten thousand failures in a second: few notifications, bounded memory, and hardly anything stored beside the reports.
+
+What a report costs in a storm is measured (`make bench ARGS=storm`) and recorded here, but not judged: time is no test.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,6 @@ FAILURES = 10_000
 MEMORY_MB_MAX = 250
 EVENTS_BESIDE_MAX = 200
 """Events of the monitor's own in the log beside 10,000 failures of 200 tasks: 20 are usual, on any machine."""
-
-DEARER_MAX = 2.5
-"""Of processor time, with all that is told: 200 alerts, and notifications to the bound. 1.6 to 1.8 are usual."""
 
 
 def events_beside(data: Path) -> int:
@@ -104,4 +105,3 @@ def test_ten_thousand_failures_are_few_notifications(
     assert 1 <= told <= STORM_SENT_MAX
     assert peak_mb < MEMORY_MB_MAX
     assert events_beside(tmp_path / "data") <= EVENTS_BESIDE_MAX
-    assert storm_s < calm_s * DEARER_MAX, f"{calm_s:.2f} s for completions, {storm_s:.2f} s for failures"
