@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 import msgspec
 
-from jobsight.core.alert import PENDING, RESOLVED, Alert
+from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, RESOLVED, Alert
 from jobsight.core.outbox import Delivery
 from jobsight.view.answers import (
     AlertAnswer,
@@ -39,6 +40,9 @@ DELIVERIES_OF_DRILL_MAX: Final = 10_000
 # Up to where the view is true.
 SELECT_APPLIED: Final = "SELECT log_id, applied_seq, checksum, jobs_total, retained FROM applied"
 
+_OPEN: Final = (PENDING, FIRING, ACKNOWLEDGED)
+"""The states of alerts that are not resolved."""
+
 # Alerts, the newest first: (before, limit, state, task, rule, severity, queue, since); by their number alone. An alert whose
 # detail says no severity is critical.
 LIST_ALERTS: Final = """
@@ -50,12 +54,12 @@ WHERE number < ?1 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR +task = ?4) 
 ORDER BY number DESC LIMIT ?2
 """
 
-# Alerts that are not resolved, by the index of the open ones: the same parameters; `open` is all of them.
+# Alerts in one state that is not the end, in the order of the index of the open ones: the same parameters.
 LIST_OPEN_ALERTS: Final = """
 SELECT number, alert_id, fingerprint, rule, task, queue, state, count, jobs_failed, first_error, last_error,
     first_job_id, last_job_id, last_retries, opened_ms, updated_ms, resolved_ms, reason, detail
-FROM alerts
-WHERE number < ?1 AND state <> 'resolved' AND (?3 = 'open' OR state = ?3) AND (?4 IS NULL OR +task = ?4)
+FROM alerts INDEXED BY alerts_open
+WHERE number < ?1 AND state = ?3 AND state <> 'resolved' AND (?4 IS NULL OR +task = ?4)
     AND (?5 IS NULL OR rule = ?5) AND (?6 IS NULL OR ifnull(severity, 'critical') = ?6) AND (?7 IS NULL OR queue = ?7)
     AND (?8 IS NULL OR updated_ms >= ?8)
 ORDER BY number DESC LIMIT ?2
@@ -143,13 +147,15 @@ class WatchReading:
     def list_alerts(self, wanted: AlertFilter, *, limit: int = 100, cursor: str | None = None) -> AlertRows:
         """Alerts that match all of a filter, with all that is known of them; the rest as in `alerts`."""
         limit = max(1, min(limit, PAGE_MAX))
-        statement = LIST_ALERTS if wanted.task is None else LIST_ALERTS_BY_TASK
+        statement, states = LIST_ALERTS if wanted.task is None else LIST_ALERTS_BY_TASK, [wanted.state]
         if wanted.state not in (None, RESOLVED):
-            statement = LIST_OPEN_ALERTS
-        filters = (wanted.state, wanted.task, wanted.rule, wanted.severity, wanted.queue, wanted.since_ms)
+            statement, states = LIST_OPEN_ALERTS, [*_OPEN] if wanted.state == "open" else [wanted.state]
+        filters = (wanted.task, wanted.rule, wanted.severity, wanted.queue, wanted.since_ms)
+        before = before_number(cursor, _FIRST)
         with self._moment():
             applied = self._applied()
-            rows = self._rows(statement, (before_number(cursor, _FIRST), limit + 1, *filters))
+            found = [row for state in states for row in self._rows(statement, (before, limit + 1, state, *filters))]
+        rows = sorted(found, key=itemgetter(0), reverse=True)[: limit + 1]
         return AlertRows(
             alerts=[detail_of(alert_of(row[1:])) for row in rows[:limit]],
             cursor=_cursor(rows, limit),
