@@ -266,6 +266,7 @@ def test_alerts_come_by_state_task_and_page(reader: Reader) -> None:
     assert sorted((one.opened_ms for one in everything), reverse=True) == [one.opened_ms for one in everything]
     for state in ("firing", "resolved", "unheard of"):
         assert [one for one in everything if one.state == state] == reader.alerts(state, limit=1000).alerts
+    assert [one for one in everything if one.state != "resolved"] == reader.alerts("open", limit=1000).alerts
     assert {"firing", "resolved"} == {one.state for one in everything}
     assert [one for one in everything if one.task == "export"] == reader.alerts(task="export", limit=1000).alerts
     assert [one for one in everything if one.task == "export" and one.state == "firing"] == reader.alerts(
