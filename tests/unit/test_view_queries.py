@@ -359,3 +359,12 @@ def test_no_list_reads_or_sorts_the_whole_table(view: View, statement: str, bind
     plan = [row[3] for row in view.connection.execute("EXPLAIN QUERY PLAN " + statement, bindings)]  # type: ignore[arg-type]
 
     assert all(step.startswith("SEARCH") for step in plan), plan
+
+
+def test_open_alerts_are_found_by_their_index_however_many_are_over(view: View) -> None:
+    """Going back through all alerts by their number is a search to SQLite too, and grows with each one that ever was."""
+    bindings = (9, 1, "firing", None, None, None, None, None)
+    statement = "EXPLAIN QUERY PLAN " + watch_reading.LIST_OPEN_ALERTS
+    (plan,) = [row[3] for row in view.connection.execute(statement, bindings)]
+
+    assert "alerts_open (state=? AND rowid<?)" in plan
