@@ -67,7 +67,8 @@ def ticker_of(writer: Writer, clock: Callable[[], int] = clock_ms) -> Ticker:
 
 def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say, further: Sequence[Duty] = ()) -> Duties:
     """What the owner of a writer has to do from time to time. What is kept in memory alone is bounded by its bytes."""
-    duties: list[Duty] = [ticker_of(writer), *further]
+    ticker = ticker_of(writer)
+    duties: list[Duty] = [ticker, *further]
     if store.data is not None:
         from jobsight.engine.trimming import trimming_of
 
@@ -76,7 +77,7 @@ def duties_of(writer: Writer, store: Store, kept: KeepTimes, say: Say, further: 
         trimming = trimming_of(kept.log_ms, store.data, store.log, submit, clock_ms, say)
         store.closing.callback(trimming.close)
         duties.append(trimming)
-    return Duties(duties, lambda: writer.why_not_ready() is not None, steady_ms)
+    return Duties(duties, lambda: writer.why_not_ready() is not None, steady_ms, lambda: ticker.is_behind)
 
 
 def trim_log(data: Path, keep_ms: int, say: Say) -> int:

@@ -46,6 +46,7 @@ def set_back(state: State, by_ms: int, place: int, at_ms: int) -> None:
         place: In the log, of the event that tells of the new time: schedules are planned anew under it.
         at_ms: Accept time, ms UTC, by the clock as it is now.
     """
+    state.changes.is_set_back = True
     state.gaps = [Gap(gap.from_ms, min(gap.to_ms, at_ms)) for gap in state.gaps if gap.from_ms < at_ms]
     for job in state.jobs.values():
         if job.ended_ms is None and max(job.updated_ms, job.moved_ms, job.started_ms or 0) > at_ms:

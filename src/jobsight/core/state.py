@@ -29,7 +29,8 @@ class Changes(Struct, kw_only=True):
 
     `rollups` are additions of the finest width, not whole buckets. `checks`, `groups` and `users` hold those that are gone too:
     they are stored if the state still has them. `gone`: numbers of jobs that are kept no longer, while the view does not
-    know of their end yet. `is_watch_dirty`: routing, windows, silences or gaps differ.
+    know of their end yet. `is_watch_dirty`: routing, windows, silences or gaps differ. `is_set_back`: moments were brought
+    nearer, so that deadlines may pass sooner than they did.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Changes(Struct, kw_only=True):
     gone: set[int] = field(default_factory=set)
     audit: list[AuditEntry] = field(default_factory=list)
     is_watch_dirty: bool = False
+    is_set_back: bool = False
     events: int = 0
 
 

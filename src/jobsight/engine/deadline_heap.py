@@ -43,14 +43,11 @@ class DeadlineHeap:
             heappop(heap)
         return None
 
-    def take(self, now_ms: int, count: int) -> list[Subject]:
-        """Take out the subjects that are due by now, at most `count`, in the order of their deadlines."""
-        taken: list[Subject] = []
-        while len(taken) < count:
-            next_ms = self.next_ms()
-            if next_ms is None or next_ms > now_ms:
-                break
-            _, kind, name = heappop(self._heap)
-            del self._due[kind][name]
-            taken.append((kind, name))
-        return taken
+    def take(self, now_ms: int) -> Subject | None:
+        """Take out the subject whose deadline was the first to pass by now; None where none has."""
+        next_ms = self.next_ms()
+        if next_ms is None or next_ms > now_ms:
+            return None
+        _, kind, name = heappop(self._heap)
+        del self._due[kind][name]
+        return kind, name

@@ -34,6 +34,7 @@ class Duties:
         is_stuck: Whether the log takes nothing at the moment: then they rest for a while after each try, as what cannot be
             stored is due again at once.
         steady_ms: Time that nobody can set, in ms from any beginning.
+        is_behind: Whether more was due in the last tick than it has done; the next one is wanted soon.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class Duties:
         duties: Sequence[Duty],
         is_stuck: Callable[[], bool] = lambda: False,
         steady_ms: Callable[[], int] = lambda: 0,
+        is_behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._duties: Final = tuple(duties)
         self._is_stuck: Final = is_stuck
         self._steady_ms: Final = steady_ms
+        self.is_behind: Final = is_behind
         self._rests_until_ms = 0
 
     def due_ms(self) -> int | None:

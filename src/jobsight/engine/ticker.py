@@ -8,6 +8,7 @@ passes, and worked out anew then. Jobs, checks, alerts and groups are made known
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final, Protocol
 
 from jobsight.core.alert import alert_deadline_ms
@@ -51,8 +52,11 @@ from jobsight.errors import StorageError, StorageFullError
 ALIVE_MS: Final = 10_000
 """How often it is noted that the monitor watches."""
 
-TICK_EVENTS_MAX: Final = 5_000
-"""Events that one tick may say at once; the rest follows with the next."""
+TICK_EVENTS_MAX: Final = 500
+"""Events that one tick says at once, give or take those of one subject: whoever asks meanwhile waits some 15 ms for them."""
+
+TICK_LOOKS_MAX: Final = 2_000
+"""Subjects that one tick looks at. After a gap the deadlines of most of them have moved, and there is nothing to say."""
 
 AGAIN_MS: Final = 1_000
 """When a subject that is still due after its deadline was said is looked at again."""
@@ -87,6 +91,9 @@ class Ticker:
             time in which nobody watched. None where there is none.
         note_late: Told of each passed deadline by how many milliseconds later it was seen.
         note_alive: Told every 10 s up to when the monitor has watched, so that a start knows for how long it was blind.
+
+    Attributes:
+        is_behind: The last tick has left something that had passed: the next one is wanted soon.
     """
 
     def __init__(
@@ -111,6 +118,7 @@ class Ticker:
         self._revisions: dict[str, int] = {}
         self._judged: dict[str, int] = {}
         self._is_waiting = False
+        self.is_behind = False
         state.alive_ms = state.alive_ms or clock_ms()
         self._noted_ms = state.alive_ms
         self._register_all()
@@ -135,6 +143,7 @@ class Ticker:
         has_watched = self._has_watched()
         if self._is_waiting:
             return
+        self.is_behind = False
         if len(self._heap) == 0 and not self._ready and not (has_watched and self._state.changes.events):
             self._state.alive_ms = now_ms
             return
@@ -198,6 +207,9 @@ class Ticker:
         if len(self._heap) == 0 and not self._is_watching():
             self._state.alive_ms = self._clock_ms()
         state, heap = self._state, self._heap
+        if changes.is_set_back:
+            self._register_all()
+            return
         checks = state.checks
         for job in changes.jobs:
             if job.ended_ms is None:
@@ -264,10 +276,16 @@ class Ticker:
             self._add_ready(judged_runs(state, check, judged))
 
     def _pass(self, now_ms: int) -> None:
-        events = list(self._ready.values())
-        self._ready.clear()
+        """Say what is ready, and then what is due, as much of it as one tick takes."""
+        names = list(islice(self._ready, TICK_EVENTS_MAX))
+        events = [self._ready.pop(name) for name in names]
         subjects: list[Subject] = []
-        for subject in self._heap.take(now_ms, TICK_EVENTS_MAX):
+        looks = 0
+        while len(events) < TICK_EVENTS_MAX and looks < TICK_LOOKS_MAX:
+            subject = self._heap.take(now_ms)
+            if subject is None:
+                break
+            looks += 1
             found = self._findings(subject, now_ms)
             if found:
                 for event in found:
@@ -277,6 +295,8 @@ class Ticker:
                 subjects.append(subject)
             else:
                 self._put_again(subject, now_ms)
+        next_ms = self._heap.next_ms()
+        self.is_behind = bool(self._ready) or (next_ms is not None and next_ms <= now_ms)
         if events:
             self._say(events, subjects)
 
@@ -294,10 +314,7 @@ class Ticker:
         now_ms = self._clock_ms()
         for subject in subjects:
             self._put_again(subject, now_ms)
-        if any(isinstance(event, MonitorBlind) for event in events):
-            self._register_all()  # a clock that was set back brings deadlines nearer
-        else:
-            self.register(self._state.changes)
+        self.register(self._state.changes)
 
     def _add_ready(self, events: list[InternalEvent]) -> None:
         """Events that can be said without waiting; the same one twice is one."""

@@ -10,7 +10,7 @@ from ssl import SSLContext
 from msgspec import Struct
 
 from jobsight.core.state import State
-from jobsight.engine.duties import Duty
+from jobsight.engine.duties import Duties
 from jobsight.engine.instruments import ObservedWriter
 from jobsight.engine.together import Living
 from jobsight.engine.users import is_guarded
@@ -64,7 +64,7 @@ def build_service(
     options: ServiceOptions,
     *,
     writer: ObservedWriter,
-    ticker: Duty,
+    ticker: Duties,
     deliveries: Living,
     open_source: Callable[[], Source],
     secrets: Secrets,

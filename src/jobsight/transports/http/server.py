@@ -15,7 +15,7 @@ from msgspec import Struct
 from typing_extensions import override
 from uvicorn import Server
 
-from jobsight.engine.duties import Duty
+from jobsight.engine.duties import Duties
 from jobsight.engine.together import Living
 from jobsight.engine.writer import Writer
 from jobsight.transports.http.connections import SWEEP_SECONDS, BoundedConfig, Bounds, Connection
@@ -33,6 +33,9 @@ ANSWER_SECONDS_MAX: Final = 5
 
 TICK_SECONDS: Final = 0.25
 """How often passed deadlines are looked for; an alert may be two seconds late."""
+
+SOON_SECONDS: Final = 0.005
+"""How soon they are looked for again while more of them have passed than one look takes; requests come in between."""
 
 BACKLOG: Final = 2_048
 
@@ -67,7 +70,7 @@ class Service:
         ingest: Ingest,
         reading: ReadingSide,
         writer: Writer,
-        ticker: Duty,
+        ticker: Duties,
         deliveries: Living,
         listeners: Sequence[Listener],
         on_ready: Callable[[], None],
@@ -179,7 +182,7 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(SOON_SECONDS if self._ticker.is_behind() else TICK_SECONDS)
             try:
                 self._ticker.tick()
             except BaseException as error:
