@@ -139,7 +139,7 @@ def _chromium(scratch: Path) -> Iterator[Browser]:
 
 def _first_view(chromium: Browser, port: int, path: str) -> dict[str, float]:
     """A page in a profile that has never seen it."""
-    context = chromium.new_context(viewport=DESK)  # type: ignore[arg-type]
+    context = chromium.new_context(viewport=DESK)  # type: ignore[arg-type]  # a dictionary of the same shape
     page = context.new_page()
     page.add_init_script(_WATCH)
     session = context.new_cdp_session(page)
@@ -160,7 +160,7 @@ def _first_view(chromium: Browser, port: int, path: str) -> dict[str, float]:
 
 
 def _opened(chromium: Browser, port: int, path: str) -> tuple[Page, CDPSession]:
-    context = chromium.new_context(viewport=DESK)  # type: ignore[arg-type]
+    context = chromium.new_context(viewport=DESK)  # type: ignore[arg-type]  # a dictionary of the same shape
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{port}{path}")
     return page, context.new_cdp_session(page)

@@ -139,7 +139,7 @@ def _flower_tasks() -> int | None:
 
 def _send_task_events(app: object) -> None:
     """What workers tell of their tasks: sent, received, started, succeeded."""
-    with app.connection() as connection, app.events.Dispatcher(connection, hostname="w1") as dispatcher:  # type: ignore[attr-defined]
+    with app.connection() as connection, app.events.Dispatcher(connection, hostname="w1") as dispatcher:  # type: ignore[attr-defined]  # Celery has no types
         for number in range(FLOWER_TASKS):
             name = {"uuid": f"task-{number}", "name": f"t{number % 40}", "args": "()", "kwargs": "{}", "retries": 0}
             dispatcher.send("task-sent", **name)

@@ -20,7 +20,7 @@ def test_a_deadline_passes_in_a_process_that_nobody_talks_to(is_durable: bool, t
     """The node wakes up by itself: a job that may run for a second is told shortly after, without any input."""
     options = ["--data", str(tmp_path / "data")] if is_durable else []
     node = subprocess.Popen(
-        [sys.executable, "-m", "jobsight", "node", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "jobsight", "node", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )
     assert node.stdin is not None
     assert node.stdout is not None
@@ -29,7 +29,6 @@ def test_a_deadline_passes_in_a_process_that_nobody_talks_to(is_durable: bool, t
         assert node.stdin is not None
         assert node.stdout is not None
         node.stdin.write(json.dumps(body).encode() + b"\n")
-        node.stdin.flush()
         answer: dict[str, object] = json.loads(node.stdout.readline())
         return answer
 

@@ -79,14 +79,14 @@ class WriteAhead:
         try:
             is_whole = self._copy()
         except _OVERLOOKED as error:
-            self.note(error, False)
+            self._note(error, False)
         except apsw.Error:
             with storage_errors(self._path):
                 raise
         else:
-            self.note(None, is_whole)
+            self._note(None, is_whole)
 
-    def note(self, error: apsw.Error | None, is_whole: bool) -> None:
+    def _note(self, error: apsw.Error | None, is_whole: bool) -> None:
         """Take note of how a copy ended: with which error, or whether all pages were copied."""
         if self._path is None or isinstance(error, (apsw.BusyError, apsw.LockedError)):
             return  # another one is at it, or a reader needs the pages
@@ -115,7 +115,7 @@ class WriteAhead:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._connection.execute(BEGIN_ANEW)
         except _OVERLOOKED as error:
-            self.note(error, False)
+            self._note(error, False)
 
     def _copy(self) -> bool:
         """Whether the file holds all pages now, synced: readers may still need some of them."""
