@@ -44,6 +44,16 @@ READINGS: Final = 3
 WARM_SHARE: Final = 0.2
 """So much of the time at the beginning counts for nothing: caches fill, code is compiled."""
 
+_SHOWN: Final = """
+(() => {
+    const walker = document.createTreeWalker(document);
+    let nodes = 1;
+    while (walker.nextNode()) nodes += 1;
+    return nodes;
+})()
+"""
+# Nodes of the document: how many rows it has differs with what is wrong at the moment.
+
 _WATCH: Final = """
 window.seen = {paint: 0, blocking: 0, shift: 0};
 new PerformanceObserver((list) => {
@@ -181,8 +191,10 @@ def _reading(session: CDPSession) -> dict[str, float]:
     session.send("HeapProfiler.collectGarbage")
     counters: dict[str, Any] = session.send("Memory.getDOMCounters")
     heap = session.send("Runtime.getHeapUsage")
+    shown = session.send("Runtime.evaluate", {"expression": _SHOWN})["result"]["value"]
     return {
         "nodes": counters["nodes"],
+        "nodes_not_shown": counters["nodes"] - shown,
         "listeners": counters["jsEventListeners"],
         "heap_kb": heap["usedSize"] / 1000,
     }
