@@ -514,6 +514,49 @@ def test_a_wrong_address_is_said_and_harms_nobody(a_client: MakeClient, said: Sa
     assert 1 == len(spooled(tmp_path))
 
 
+def test_a_server_and_a_token_from_a_file_may_end_with_a_newline(tmp_path: Path, a_client: MakeClient) -> None:
+    """`open(path).read()` is how a token gets in; the newline belongs to the file."""
+    there = Monitor(tmp_path / "there", token="js_ingest_1")
+    client = a_client(there.url + "\r\n", token=" js_ingest_1\n")
+    with jobsight.monitor("t", client=client):
+        pass
+    assert client.flush(SOON_S)
+    there.stop()
+
+    assert 2 == len(there.reports())
+
+
+@pytest.mark.parametrize("token", ["js_ingest_secret\u2192", "js_ingest_secret\nX-More: 1", "js_ingest_secret\x00"])
+def test_a_token_that_cannot_be_sent_is_named_and_not_shown(
+    monitor: Monitor, a_client: MakeClient, said: Said, tmp_path: Path, token: str
+) -> None:
+    """Logs are read by many: the word about a wrong token says which setting, and holds nothing of the token."""
+    client = a_client(monitor.url, token=token)
+    with jobsight.monitor("t", client=client):
+        pass
+
+    assert client.close(SOON_S)
+    assert ["JOBSIGHT_TOKEN" in text for text in said.troubles] == [True]
+    assert "secret" not in said.troubles[0]
+    assert 1 == len(spooled(tmp_path))
+
+
+@pytest.mark.parametrize("heartbeat_s", [1e11, float("inf"), float("nan"), -5])
+def test_a_strange_heartbeat_is_none_and_reports_go_on(
+    monitor: Monitor, a_client: MakeClient, said: Said, heartbeat_s: float
+) -> None:
+    """A time that no wait takes ends no thread, and one in the past floods nobody."""
+    client = a_client(monitor.url)
+    with jobsight.monitor("t", client=client, heartbeat_s=heartbeat_s):
+        assert client.flush(float("inf"))
+        first = client.sender._thread
+    assert client.flush(SOON_S)
+
+    assert first is client.sender._thread
+    assert ["update_status", "job_completed"] == [body["type"] for body in monitor.reports()]
+    assert [] == said.troubles
+
+
 def test_a_server_called_off_gets_and_keeps_nothing(a_client: MakeClient, tmp_path: Path) -> None:
     """Tests of a watched program switch the client off."""
     client = a_client("off")

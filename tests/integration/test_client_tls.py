@@ -71,3 +71,23 @@ def test_a_certificate_that_is_not_trusted_is_said_with_its_remedy(
     assert 1 == len(said)
     assert "its certificate is not trusted" in said[0]
     assert "SSL_CERT_FILE" in said[0]
+
+
+def test_a_server_without_tls_is_said(tmp_path: Path) -> None:
+    """https where only http is spoken never passes by itself, so it is no quiet absence."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    said: list[str] = []
+    settings = Settings(server=f"https://127.0.0.1:{server.server_port}", spool=tmp_path / "spool")
+    client = jobsight.Client(settings=settings, voice=Voice(said.append, lambda _: None))
+    client.report("update_status", "j1", status="running")
+    is_kept = client.close(SOON_S)
+    server.shutdown()
+    thread.join(SOON_S)
+    server.server_close()
+
+    assert is_kept
+    assert 1 == len(said)
+    assert "JOBSIGHT_SERVER begins with http://" in said[0]

@@ -102,6 +102,18 @@ def test_a_lost_report_is_an_error(tmp_path: Path) -> None:
     assert "lost" in err
 
 
+@pytest.mark.parametrize("closed", [">&-", ">/dev/full", "<&- >&- 2>&-", "PYTHONIOENCODING=ascii"])
+def test_a_reply_that_nobody_takes_does_not_look_like_a_refusal(monitor: Monitor, tmp_path: Path, closed: str) -> None:
+    """The exit code says what became of the report, whatever stdout is: a script with `set -e` goes on."""
+    env = {**os.environ, "JOBSIGHT_SERVER": monitor.url, "JOBSIGHT_SPOOL": str(tmp_path / "spool")}
+    script = f'"$@" {closed}' if "=" not in closed else f'{closed} "$@"'
+    command = [*JOBSIGHT, "report", "naïve→", "running"]
+    ended = subprocess.run(["/bin/sh", "-c", script, "sh", *command], env=env, timeout=SOON_S, check=False)
+
+    assert 0 == ended.returncode
+    assert ["naïve→"] == [body["job_id"] for body in monitor.reports()]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -113,6 +125,8 @@ def test_a_lost_report_is_an_error(tmp_path: Path) -> None:
         ("j1", "running", "--error", "no"),
         ("j1", "failed", "--duration", "3s"),
         ("j1", "x" * 65),
+        ("j1", "completed", "--duration", "9" * 400),
+        ("j1", "failed", "--retries", "9" * 20),
         ("j1", "running", "--unknown"),
     ],
 )

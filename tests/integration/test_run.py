@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import hashlib
 import os
 import pty
@@ -10,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,6 +154,9 @@ def test_retries_are_told(monitor: Monitor, env: dict[str, str]) -> None:
         (["--task", "t"], "there is no command"),
         (["--task", "t", "--wrong", "--", "true"], "there is no option --wrong"),
         (["--task", "t", "--timeout", "soon", "--", "true"], "--timeout: expected a time"),
+        (["--task", "t", "--timeout", "99999999999999", "--", "true"], "--timeout: expected at most 36500d"),
+        (["--task", "t", "--heartbeat", "9" * 400, "--", "true"], "--heartbeat: expected at most 36500d"),
+        (["--task", "t", "--retries", "9" * 5000, "--", "true"], "--retries: expected at most 999999999999999"),
         (["--task", "t", "--label", "x", "--", "true"], "--label: expected KEY=VALUE"),
         (["--task", "t", "--server", "here", "--", "true"], "--server: expected a URL"),
         (["--task"], "a value is missing"),
@@ -230,6 +236,59 @@ def test_what_is_left_in_the_background_keeps_its_output(env: dict[str, str], tm
     out, err = program.communicate(timeout=SOON_S)
 
     assert (b"late but sure\n", b"later\n") == (out, err)
+
+
+def test_a_chatty_leftover_and_a_slow_reader_hold_up_no_end(env: dict[str, str]) -> None:
+    """What the command leaves behind may write without a pause: the end comes as soon as the command's own output is read."""
+    program = begin(shell("echo ready; (exec yes) & read line; exit 4"), env)
+    assert program.stdin is not None
+    assert program.stdout is not None
+    output = program.stdout.fileno()
+    wait_until_half_full(output)
+    program.stdin.write(b"go\n")
+    program.stdin.flush()
+    for _ in range(8 * 4):
+        os.read(output, PIPE_BYTES // 4)
+        wait_until_half_full(output)
+    code = program.wait(SOON_S)
+    program.stdout.close()
+    program.communicate()
+
+    assert 4 == code
+
+
+PIPE_BYTES = 65536
+
+
+def wait_until_half_full(pipe: int) -> None:
+    """Wait until a pipe holds half of what it can; how much it takes at most depends on the pieces."""
+    count = array.array("i", [0])
+    deadline = time.monotonic() + SOON_S
+    while count[0] < PIPE_BYTES // 2 and time.monotonic() < deadline:
+        os.sched_yield()
+        fcntl.ioctl(pipe, termios.FIONREAD, count)
+    assert count[0] >= PIPE_BYTES // 2
+
+
+@pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_stderr_that_takes_nothing_changes_no_end(env: dict[str, str], tmp_path: Path, closed: str) -> None:
+    """Where even the word about lost reports cannot be said, the exit code is still the command's."""
+    (tmp_path / "file").touch()
+    env |= {"JOBSIGHT_SERVER": "http://127.0.0.1:9", "JOBSIGHT_SPOOL": str(tmp_path / "file")}
+    script = f'"$@" {closed}'
+    code, _, _ = run(["/bin/sh", "-c", script, "sh", *shell("exit 4")], env)
+
+    assert 4 == code
+
+
+def test_what_is_closed_stays_closed_and_nothing_takes_its_place(env: dict[str, str], tmp_path: Path) -> None:
+    """The command finds closed what was closed; for us it is /dev/null, so that no file or socket of ours gets its number."""
+    look = f"test -e /proc/$$/fd/$n && touch {tmp_path}/open-$n; readlink /proc/$PPID/fd/$n"
+    script = f"for n in 0 1 2; do {look}; done > {tmp_path}/ours"
+    run(["/bin/sh", "-c", '"$@" <&- >&- 2>&-', "sh", *shell(script)], env)
+
+    assert ["open-1"] == [path.name for path in tmp_path.glob("open-*")]  # the script's own redirection
+    assert "/dev/null\n" * 3 == (tmp_path / "ours").read_text()
 
 
 def test_a_terminal_stays_the_commands_own(monitor: Monitor, env: dict[str, str]) -> None:

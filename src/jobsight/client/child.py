@@ -9,7 +9,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Final
 
 FORWARDED: Final = (
@@ -196,12 +196,18 @@ def descendants(pid: int) -> dict[int, str]:
         fields = _stat(name) if name.isdigit() else []
         if fields:
             parents[int(name)] = int(fields[1])
-    found = {pid}
-    while True:
-        more = {child for child, parent in parents.items() if parent in found} - found
-        if not more:
-            return {one: _started(one) for one in found}
-        found |= more
+    return {one: _started(one) for one in eldest_first(pid, parents)}
+
+
+def eldest_first(pid: int, parents: Mapping[int, int]) -> list[int]:
+    """
+    A process and its descendants, each parent before its children: a shell that learned of its child's end before it has
+    its own signal would go on with the next line of its script.
+    """
+    found = [pid]
+    for elder in found:
+        found += [child for child, parent in parents.items() if parent == elder and child not in found]
+    return found
 
 
 def _started(pid: int) -> str:

@@ -54,7 +54,7 @@ class Job:
             self._names.update(queue=reports.clean_name(queue), host=reports.clean_name(host))
             self._facts["attempt"] = None if retries is None else retries + 1
             self._facts["labels"] = reports.clean_labels(labels)
-        self._heartbeat_s: Final = heartbeat_s or float("inf")
+        self._heartbeat_s: Final = heartbeat_s if 0 < heartbeat_s <= limits.WAIT_S_MAX else float("inf")
         self._pid: Final = os.getpid()
         self._lock: Final = threading.RLock()
         self._stopwatch = Stopwatch()

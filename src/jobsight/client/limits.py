@@ -30,6 +30,9 @@ FLUSH_S: Final = 2.0
 """How long the end of a program waits for what is still to be sent; the rest goes to the spool."""
 
 HEARTBEAT_S: Final = 30.0
+WAIT_S_MAX: Final = 100 * 365 * 86400.0
+"""A longer time is as good as never; not much above it, the system's own waits refuse it."""
+
 PROGRESS_S: Final = 1.0
 """A job's progress is sent at most this often; the last one always."""
 

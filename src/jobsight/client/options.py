@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jobsight.client.limits import WAIT_S_MAX
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,6 +14,9 @@ EXIT_USAGE: Final = 2
 FLAG: Final = "flag"
 VALUE: Final = "value"
 MANY: Final = "many"
+
+WHOLE_MAX: Final = 10**15 - 1
+"""The monitor takes whole numbers up to 2^53-1; this one is easier to say, and one more is still below it."""
 
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -44,6 +49,8 @@ class Words:
             return None
         if not (text.isascii() and text.isdigit()):
             raise UsageError(f"{name}: expected a whole number, got {text!r}")
+        if len(text) > len(str(WHOLE_MAX)):
+            raise UsageError(f"{name}: expected at most {WHOLE_MAX}, got {len(text)} digits")
         return int(text)
 
     def percent(self, name: str) -> float | None:
@@ -63,8 +70,12 @@ class Words:
             return None
         for unit in ("ms", "s", "m", "h", "d", ""):
             number = _number(text.removesuffix(unit)) if text.endswith(unit) else None
-            if number is not None:
-                return number * _UNITS_S.get(unit, 1.0)
+            if number is None:
+                continue
+            seconds = number * _UNITS_S.get(unit, 1.0)
+            if seconds > WAIT_S_MAX:
+                raise UsageError(f"{name}: expected at most {WAIT_S_MAX / 86400:.0f}d, got {text!r}")
+            return seconds
         raise UsageError(f"{name}: expected a time such as 30s, 5m or 2h, got {text!r}")
 
     def labels(self, name: str) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import select
+import termios
 import threading
 
 from jobsight.client.limits import TAIL_BYTES_MAX
@@ -100,25 +103,38 @@ class Pump:
         """Wait for that; `is_over` then tells whether the output has come to its end."""
         self._thread.join(timeout_s)
 
-    def copy(self) -> None:
-        """Pass on one piece; `is_over` at the end, of the output or of those who want it."""
+    def copy(self) -> int:
+        """Pass on one piece; how many bytes. `is_over` at the end, of the output or of those who want it."""
         data = os.read(self.source, _CHUNK_BYTES)
         if data and write_all(self._target, data):
             self._on_data(data)
         else:
             self.is_over = True
             os.close(self.source)
+        return len(data)
 
     def _run(self) -> None:
-        # What the command has written can be read at once, so it is passed on before the stop.
+        # What the command has written is in the pipe when the stop comes. What comes behind it is from what it left behind,
+        # which may write faster than anybody reads, and is no reason not to end.
         ready = select.poll()
         ready.register(self.source, select.POLLIN)
         ready.register(self._stop[0], select.POLLIN)
+        rest: int | None = None
         while not self.is_over:
-            if self.source in dict(ready.poll()):
-                self.copy()
-            else:
+            found = dict(ready.poll())
+            if rest is None and self._stop[0] in found:
+                rest = _held_by(self.source)
+            if self.source not in found or (rest is not None and rest <= 0 and found[self.source] & select.POLLIN):
                 return
+            copied = self.copy()
+            rest = None if rest is None else rest - copied
+
+
+def _held_by(pipe: int) -> int:
+    """Bytes that a pipe holds now."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 def copy_to_the_end(pumps: Sequence[Pump]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from jobsight.client import limits, reports
@@ -11,6 +10,7 @@ from jobsight.client.options import EXIT_USAGE, FLAG, MANY, VALUE, UsageError, W
 from jobsight.client.reports import Line, line_of
 from jobsight.client.settings import Settings
 from jobsight.client.spool import Spool
+from jobsight.client.voice import STDERR, STDOUT, keep_standard_files, put_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,15 +70,16 @@ Exit codes: 0 stored, or kept for later; 1 refused; 2 usage; 69 kept for later
 
 def main(argv: Sequence[str]) -> int:
     """Send one report; returns the exit code."""
+    keep_standard_files()
     try:
         words = read_words(argv, OPTIONS, is_mixed=True)
         if not words.flags.isdisjoint({"-h", "--help"}):
-            sys.stdout.write(HELP)
+            put_out(STDOUT, HELP)
             return 0
         body = body_of(words)
         settings = Settings(server=words.server(), token=words.values.get("--token"), answer_s=limits.FLUSH_S)
     except UsageError as error:
-        sys.stderr.write(f"jobsight report: {error}\n")
+        put_out(STDERR, f"jobsight report: {error}\n")
         return EXIT_USAGE
     if settings.is_off:
         return 0
@@ -146,21 +147,21 @@ def _send(settings: Settings, line: Line, *, is_strict: bool) -> int:
     if not why:
         posted = wire.post([line.raw])
         if posted.answers and posted.answers[0].verdict is Verdict.STORED:
-            sys.stdout.write(posted.answers[0].text + "\n")
+            put_out(STDOUT, posted.answers[0].text + "\n")
             return 0
         if posted.answers and posted.answers[0].verdict is Verdict.REFUSED:
-            sys.stderr.write(f"jobsight report: refused: {posted.answers[0].text}\n")
+            put_out(STDERR, f"jobsight report: refused: {posted.answers[0].text}\n")
             return EXIT_REFUSED
         if posted.failure is not None and posted.failure.trouble is Trouble.UNACCEPTABLE:
-            sys.stderr.write(f"jobsight report: refused: {posted.failure.text}\n")
+            put_out(STDERR, f"jobsight report: refused: {posted.failure.text}\n")
             return EXIT_REFUSED
         why = posted.failure.text if posted.failure is not None else posted.answers[0].text
     _, error = spool.append([line])
     if error is not None:
-        sys.stderr.write(f"jobsight report: not sent ({why}), and not kept ({error}): lost\n")
+        put_out(STDERR, f"jobsight report: not sent ({why}), and not kept ({error}): lost\n")
         return EXIT_LOST
-    sys.stderr.write(f"jobsight report: {why}\n")
-    sys.stdout.write(f"kept for later in {settings.spool}\n")
+    put_out(STDERR, f"jobsight report: {why}\n")
+    put_out(STDOUT, f"kept for later in {settings.spool}\n")
     return EXIT_AWAY if is_strict else 0
 
 
@@ -182,7 +183,7 @@ def _empty(spool: Spool, wire: Wire) -> str:
                     outlet.sent(batch, done)
                     return answer.text
                 if answer.verdict is Verdict.REFUSED:
-                    sys.stderr.write(f"jobsight report: one that waited was refused: {answer.text}\n")
+                    put_out(STDERR, f"jobsight report: one that waited was refused: {answer.text}\n")
                 done += 1
             outlet.sent(batch, done)
             if posted.failure is not None:

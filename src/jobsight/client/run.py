@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
 from jobsight.client import limits
 from jobsight.client.child import CannotStartError, Child, Ended, block_signals, end_like, start
@@ -18,7 +17,7 @@ from jobsight.client.measures import Stopwatch, usage_of
 from jobsight.client.options import EXIT_USAGE, FLAG, MANY, VALUE, UsageError, Words, read_words
 from jobsight.client.pump import Marks, Pump, Tail, copy_to_the_end
 from jobsight.client.settings import Settings
-from jobsight.client.voice import stderr_voice
+from jobsight.client.voice import STDERR, STDOUT, keep_standard_files, put_out, stderr_voice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,14 +97,15 @@ class Order:
 
 def main(argv: Sequence[str]) -> int:
     """Run a command as its command line says; returns its exit code, unless this process ends by the command's signal."""
+    keep_standard_files()
     try:
         words = read_words(argv, OPTIONS, is_mixed=False)
         if not words.flags.isdisjoint({"-h", "--help"}):
-            sys.stdout.write(HELP)
+            put_out(STDOUT, HELP)
             return 0
         order = Order(words)
     except UsageError as error:
-        sys.stderr.write(f"jobsight run: {error}\n")
+        put_out(STDERR, f"jobsight run: {error}\n")
         return EXIT_USAGE
     voice = stderr_voice()
     client = Client(settings=Settings(server=order.server, token=order.token), voice=voice)
@@ -124,7 +124,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         child = start(order.command, output.redirections, mask)
     except CannotStartError as error:
-        sys.stderr.write(f"jobsight run: {error}\n")
+        put_out(STDERR, f"jobsight run: {error}\n")
         job.start()
         job.fail(str(error))
         client.close()
@@ -190,9 +190,9 @@ class Output:
         self._pumps: Final[list[Pump]] = []
         self._job: Final = job
         self._has_progress: Final = has_progress
-        places = {number: _place_of(number) for number in (1, 2)}
-        if places[1] is not None and places[1] == places[2]:
-            self._pass(1, [1, 2])
+        places = {number: _place_of(number) for number in (STDOUT, STDERR)}
+        if places[STDOUT] is not None and places[STDOUT] == places[STDERR]:
+            self._pass(STDOUT, [STDOUT, STDERR])
             return
         for number, place in places.items():
             if place is not None:
@@ -242,9 +242,10 @@ class Output:
 
 
 def _place_of(number: int) -> tuple[int, int] | None:
-    """Which file a descriptor is; None for a terminal, or where it is closed."""
+    """Which file a descriptor is; None for a terminal, or where it is closed for the command."""
     try:
+        is_the_commands = os.get_inheritable(number)
         found = os.fstat(number)
     except OSError:
         return None
-    return None if os.isatty(number) else (found.st_dev, found.st_ino)
+    return (found.st_dev, found.st_ino) if is_the_commands and not os.isatty(number) else None

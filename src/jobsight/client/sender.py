@@ -122,8 +122,9 @@ class Sender:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits any more, in memory or in the spool; whether that came true in time."""
+        wait_s = min(timeout_s, limits.WAIT_S_MAX)
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._is_behind, timeout_s)
+            return self._changed.wait_for(lambda: not self._waiting and not self._is_behind, wait_s)
 
     def close(self, timeout_s: float | None = None) -> bool:
         """
@@ -139,7 +140,7 @@ class Sender:
                 self._retry_at = 0.0
             self._changed.notify_all()
         if thread is not None and thread.is_alive():
-            thread.join(self.flush_s if timeout_s is None else timeout_s)
+            thread.join(min(self.flush_s if timeout_s is None else timeout_s, limits.WAIT_S_MAX))
         with self._changed:
             self._is_closed = True
         self._spill(lock_s=1.0)

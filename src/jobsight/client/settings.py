@@ -40,9 +40,11 @@ class Settings:
         retry_first_s: float = limits.RETRY_FIRST_S,
         retry_max_s: float = limits.RETRY_MAX_S,
     ) -> None:
-        chosen = server if server is not None else os.environ.get("JOBSIGHT_SERVER")
-        self.server: Final = (chosen or SERVER_DEFAULT).rstrip("/")
-        self.token: Final = token if token is not None else os.environ.get("JOBSIGHT_TOKEN") or None
+        chosen = server if server is not None else os.environ.get("JOBSIGHT_SERVER", "")
+        self.server: Final = (chosen.strip() or SERVER_DEFAULT).rstrip("/")
+        # Both are often read from a file, with the newline at its end.
+        given = token if token is not None else os.environ.get("JOBSIGHT_TOKEN", "")
+        self.token: Final = given.strip() or None
         root = os.fspath(spool) if spool is not None else os.environ.get("JOBSIGHT_SPOOL") or _state_folder()
         self.spool: Final = os.path.join(root, _folder_name(self.server))
         self.spool_bytes_max: Final = spool_bytes_max

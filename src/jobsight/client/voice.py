@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
 from jobsight.client.forks import Unforked
+from jobsight.client.pump import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Final
+
+STDOUT: Final = 1
+STDERR: Final = 2
 
 
 class Voice:
@@ -74,10 +81,22 @@ def logging_voice() -> Voice:
 
 def stderr_voice() -> Voice:
     """Speaks on stderr, and only of what somebody has to mend: a wrapped command's output stays its own."""
+    return Voice(lambda text: put_out(STDERR, f"jobsight: {text}\n"), lambda _: None)
 
-    def trouble(text: str) -> None:
-        import os
 
-        os.write(2, f"jobsight: {text}\n".encode(errors="replace"))
+def put_out(descriptor: int, text: str) -> None:
+    """Say something on stdout or stderr. Where nobody takes it (closed, full, no reader), the way things end stays the same."""
+    write_all(descriptor, text.encode(errors="replace"))
 
-    return Voice(trouble, lambda _: None)
+
+def keep_standard_files() -> None:
+    """
+    Open what is closed of stdin, stdout and stderr, for this process only: else the next file or socket would get its
+    number, and what is said on stderr would go there.
+    """
+    for number in (0, STDOUT, STDERR):
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)

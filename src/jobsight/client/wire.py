@@ -5,7 +5,7 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401 - what the first connection would import, at a moment when the program may fork
 import json
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
-from ssl import SSLCertVerificationError
+from ssl import SSLCertVerificationError, SSLEOFError, SSLError, SSLZeroReturnError
 from urllib.parse import urlsplit
 
 from jobsight.client import limits
@@ -31,9 +31,13 @@ class Wire:
         self._headers: Final = {"Content-Type": "application/x-ndjson", "User-Agent": "jobsight-client"}
         if settings.token:
             self._headers["Authorization"] = f"Bearer {settings.token}"
+        self._is_token_good: Final = not settings.token or (settings.token.isascii() and settings.token.isprintable())
 
     def post(self, lines: Sequence[bytes]) -> Posted:
         """Send lines. A kept connection that turns out to be closed is opened again, once."""
+        if not self._is_token_good:
+            text = "the token holds characters that no token has, so nothing is sent with it; look at JOBSIGHT_TOKEN"
+            return Posted([], Failure(Trouble.DENIED, text))
         body = b"".join(lines)
         was_kept = self._connection is not None
         posted = self._try(body, len(lines))
@@ -55,6 +59,11 @@ class Wire:
         except SSLCertVerificationError as error:
             text = f"{self._settings.server}: its certificate is not trusted ({error.verify_message})"
             failure = Failure(Trouble.ASTRAY, f"{text}; SSL_CERT_FILE names the file of an authority to trust")
+        except (SSLEOFError, SSLZeroReturnError):
+            failure = Failure(Trouble.AWAY, f"{self._settings.server} breaks the connection off")
+        except SSLError as error:
+            text = f"{self._settings.server} does not speak TLS as was expected ({error.reason or error})"
+            failure = Failure(Trouble.ASTRAY, f"{text}; where it speaks none, JOBSIGHT_SERVER begins with http://")
         except ConnectionRefusedError:
             failure = Failure(Trouble.AWAY, f"{self._settings.server} refuses connections")
         except ConnectionError:
