@@ -59,7 +59,7 @@ def run_service(settings: Settings, *, data: Path, say: Say, stdio: ReplyForm | 
     channels = channels_from(settings.channels, settings.notify, settings.smtp, os.environ, os.uname().nodename)
     with (
         closing(bind_address(options.host, settings.server.listen.port)) as listening,
-        open_store(data, say) as store,
+        open_store(data, say, copies_beside=True) as store,
     ):
         refuse_open_address(options, store.state, str(data))
         spare_the_collector()

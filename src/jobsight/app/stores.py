@@ -26,6 +26,7 @@ from jobsight.view.lazy import LazyView
 if TYPE_CHECKING:
     from jobsight.logs.sqlite_reader import SqliteReader
     from jobsight.view.queries import Reader
+    from jobsight.view.store import View
 
 VERIFY_HEAD_ONLY: Final = 1 << 62
 
@@ -49,7 +50,9 @@ class Store(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_loss: bool = False) -> Iterator[Store]:
+def open_store(
+    data: Path | None, say: Say, *, init_new: bool = False, accept_loss: bool = False, copies_beside: bool = False
+) -> Iterator[Store]:
     """
     Everything that is kept, recovered and ready; closed at the end of the block.
 
@@ -57,6 +60,7 @@ def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_lo
         data: The data folder; None keeps everything in memory.
         say: Told what was repaired or given up on the way.
         init_new, accept_loss: What the operator allows where the log is gone or damaged.
+        copies_beside: Whether a thread copies the view's write-ahead file, so that no answer waits for the disk meanwhile.
 
     Raises:
         JobsightError: The folder cannot be used; the text says why, and the exit code of the error is the command's.
@@ -68,10 +72,12 @@ def open_store(data: Path | None, say: Say, *, init_new: bool = False, accept_lo
         view.close()
         return
     with ExitStack() as stack:
-        yield _open_folder(stack, data, say, init_new=init_new, accept_loss=accept_loss)
+        yield _open_folder(stack, data, say, init_new, accept_loss, copies_beside)
 
 
-def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, accept_loss: bool) -> Store:
+def _open_folder(
+    stack: ExitStack, data: Path, say: Say, init_new: bool, accept_loss: bool, copies_beside: bool
+) -> Store:
     from jobsight.engine.checkpoints import renew_view
     from jobsight.logs.folder import open_folder
     from jobsight.view.queries import open_reader
@@ -91,6 +97,8 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
         renew_view(data, folder.view_path, log)
         view, state = _open_view(folder.view_path, log)
     stack.callback(view.close)
+    if copies_beside:
+        view.checkpoint_beside()
     reader = open_reader(folder.view_path)
     stack.callback(reader.close)
     began_ms = folder.marker.created_ms
@@ -98,7 +106,7 @@ def _open_folder(stack: ExitStack, data: Path, say: Say, *, init_new: bool, acce
     return replace(store, began_ms=began_ms, data=data, closing=stack)
 
 
-def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda _: None) -> tuple[ReadModel, State]:
+def _open_view(path: Path, log: Log, on_progress: Callable[[int], None] = lambda _: None) -> tuple[View, State]:
     from jobsight.engine.checkpoints import renew_view
     from jobsight.view.store import View
 

@@ -17,6 +17,7 @@ from jobsight.core.limits import HISTORY_REFS_MAX
 from jobsight.core.state import State, forget_changes
 from jobsight.core.statistics import Counters, PairCounters
 from jobsight.errors import DataError
+from jobsight.view.checkpointing import Checkpointing
 from jobsight.view.database import connect_writer, storage_errors
 from jobsight.view.history import PIECE_EVENTS
 from jobsight.view.job_index import JobIndex
@@ -124,6 +125,7 @@ class View:
         self._index: Final = JobIndex(connection)
         self._rollups: Final = RollupStore(connection)
         self._sweep: Final = Sweep(connection, self._words)
+        self._checkpointing: Checkpointing | None = None
         self._pair_numbers: dict[tuple[str | None, str | None], int] = {}
         known = connection.execute("SELECT log_id FROM applied").get
         if known is None and log_id is not None:
@@ -237,8 +239,16 @@ class View:
         """
         return Reader(self.connection, None) if self.path is None else open_reader(self.path)
 
+    def checkpoint_beside(self) -> None:
+        """From now on, copy the write-ahead file in a thread instead of within a flush. Nothing, for a view in memory."""
+        path = self.path
+        if path is not None and self._checkpointing is None:
+            self._checkpointing = Checkpointing(self.connection, lambda: connect_writer(path), self.write_ahead.note)
+
     def close(self) -> None:
         """Release the file; a second call does nothing."""
+        if self._checkpointing is not None:
+            self._checkpointing.close()
         # All is stored already; what closing could not move stays in the write-ahead file for the next start.
         with suppress(apsw.IOError, apsw.FullError):
             self.connection.close()

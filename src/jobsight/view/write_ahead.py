@@ -2,7 +2,8 @@
 Copying what flushes have written ahead into the view's file, and what is done where that fails.
 
 SQLite would copy by itself after a commit, and it overlooks when that fails (`sqlite3WalDefaultHook` drops the result).
-Here a failure is known, is told by the health of the service, and costs no flush: that was stored before.
+Here a failure is known, is told by the health of the service, and costs no flush: that was stored before. A service copies
+in a thread: `checkpointing`.
 """
 
 from __future__ import annotations
@@ -79,15 +80,15 @@ class WriteAhead:
         try:
             is_whole = self._copy()
         except _OVERLOOKED as error:
-            self._note(error, False)
+            self.note(error, False)
         except apsw.Error:
             with storage_errors(self._path):
                 raise
         else:
-            self._note(None, is_whole)
+            self.note(None, is_whole)
 
-    def _note(self, error: apsw.Error | None, is_whole: bool) -> None:
-        """Take note of how a copy ended: with which error, or whether all pages were copied."""
+    def note(self, error: apsw.Error | None, is_whole: bool) -> None:
+        """Take note of how a copy ended: with which error, or whether all pages were copied. May be called by another thread."""
         if self._path is None or isinstance(error, (apsw.BusyError, apsw.LockedError)):
             return  # another one is at it, or a reader needs the pages
         if error is not None:
@@ -115,7 +116,7 @@ class WriteAhead:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._connection.execute(BEGIN_ANEW)
         except _OVERLOOKED as error:
-            self._note(error, False)
+            self.note(error, False)
 
     def _copy(self) -> bool:
         """Whether the file holds all pages now, synced: readers may still need some of them."""
