@@ -541,9 +541,9 @@ def test_a_token_that_cannot_be_sent_is_named_and_not_shown(
     assert 1 == len(spooled(tmp_path))
 
 
-@pytest.mark.parametrize("heartbeat_s", [1e11, float("inf"), float("nan"), -5])
+@pytest.mark.parametrize("heartbeat_s", [1e11, float("inf"), float("nan"), -5, None])
 def test_a_strange_heartbeat_is_none_and_reports_go_on(
-    monitor: Monitor, a_client: MakeClient, said: Said, heartbeat_s: float
+    monitor: Monitor, a_client: MakeClient, said: Said, heartbeat_s: Any
 ) -> None:
     """A time that no wait takes ends no thread, and one in the past floods nobody."""
     client = a_client(monitor.url)
@@ -580,6 +580,32 @@ def test_misuse_is_logged_and_not_raised(monitor: Monitor, tmp_path: Path, caplo
 
     assert "a fault in the client itself" in caplog.text
     assert "update_status" == monitor.reports()[0]["type"]
+
+
+@pytest.mark.parametrize(
+    ("given", "attempt", "max_retries"),
+    [
+        ({"retries": "2", "max_retries": "3"}, 3, 3),
+        ({"retries": -1, "max_retries": -1}, 1, 0),
+        ({"retries": 10**20, "max_retries": True}, 2**53 - 1, 1),
+        ({"retries": "many", "max_retries": 3.0}, None, 3),
+        ({"retries": 1, "max_retries": float("inf")}, 2, None),
+        ({"heartbeat_s": "often", "labels": 7, "retries": 1}, 2, None),
+        ({"heartbeat_s": None}, None, None),
+    ],
+)
+def test_a_wrong_setting_does_not_hide_the_job(
+    monitor: Monitor, a_client: MakeClient, given: dict[str, Any], attempt: int | None, max_retries: int | None
+) -> None:
+    """Tries read from an environment variable, or counted down below 0: the job's failure is reported all the same."""
+    client = a_client(monitor.url)
+    with pytest.raises(KeyError), jobsight.monitor("t", client=client, **given):
+        raise KeyError("x")
+    assert client.flush(SOON_S)
+    bodies = monitor.reports()
+
+    assert ["update_status", "job_failed"] == [body["type"] for body in bodies]
+    assert [(attempt, max_retries)] * 2 == [(body.get("attempt"), body.get("max_retries")) for body in bodies]
 
 
 def test_the_end_of_a_job_is_told_once(monitor: Monitor, a_client: MakeClient) -> None:

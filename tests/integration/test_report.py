@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 from integration.client_monitor import Monitor, answers
 
+from jobsight.client.reports import line_of
+from jobsight.client.settings import Settings
+from jobsight.client.spool import Spool
+
 JOBSIGHT = [sys.executable, "-c", "import sys; from jobsight.cli import main; sys.exit(main())"]
+
 SOON_S = 30
 
 pytestmark = pytest.mark.slow  # each test starts processes
@@ -91,6 +96,19 @@ def test_reports_of_an_outage_are_kept_and_go_out_in_order(monitor: Monitor, tmp
     assert "job_completed" == json.loads(third[1])["type"]
     assert ["running", "running", None] == [body.get("status") for body in monitor.reports()]
     assert [None, 50, None] == [body.get("progress") for body in monitor.reports()]
+
+
+def test_what_is_refused_as_a_whole_does_not_hold_up_a_script_for_good(monitor: Monitor, tmp_path: Path) -> None:
+    """What waited goes in smaller requests where it was too much at once; a single one that is refused is said, and dropped."""
+    bodies = [{"type": "update_status", "job_id": f"j{number}", "status": "running"} for number in range(3)]
+    spool = Spool(Settings(server=monitor.url, spool=tmp_path / "spool").spool)
+    spool.append([line_of("a-program", number, body) for number, body in enumerate(bodies)])
+    too_large = answers(413, b'{"type": "error", "code": 12, "text": "too large"}\n')
+    monitor.faults.extend([too_large, too_large])
+    code, _, err = report(monitor.url, tmp_path, "j3", "running")
+
+    assert (0, 1) == (code, err.count("one that waited was refused"))
+    assert ["j1", "j2", "j3"] == [body["job_id"] for body in monitor.reports()]
 
 
 def test_a_lost_report_is_an_error(tmp_path: Path) -> None:

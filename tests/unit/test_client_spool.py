@@ -226,6 +226,22 @@ def test_a_full_disk_takes_whole_reports_or_nothing(tmp_path: Path) -> None:
     assert [[1, 3]] == drain(spool)
 
 
+def test_a_full_disk_is_not_filled_with_empty_files(tmp_path: Path) -> None:
+    """Where not even the head of a new file fits, nothing of it stays, however often that is tried."""
+    import resource
+
+    spool = Spool(str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        tries = [spool.append([a_line(number)])[0] for number in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert [0, 0, 0] == tries
+    assert [] == files_of(tmp_path)
+
+
 def test_a_file_that_vanishes_while_it_is_made_is_made_again(tmp_path: Path) -> None:
     """Somebody who empties the spool may find a new file before anything is in it, and remove it."""
     spool = Spool(str(tmp_path))

@@ -46,15 +46,23 @@ class Job:
     ) -> None:
         self.task: Final = reports.clean_name(task)
         self.job_id: Final = reports.clean_job_id(job_id) if job_id else reports.mint_job_id(self.task or "job")
-        self.retries: Final = retries
+        self.retries: int | None = None
         self._client: Final = client
         self._names: Final[dict[str, Any]] = {"task": self.task}
-        self._facts: Final[dict[str, Any]] = {"max_retries": max_retries}
+        self._facts: Final[dict[str, Any]] = {}
+        self._heartbeat_s = limits.HEARTBEAT_S
+        # What cannot be made sense of is logged and left out; each for itself, so that the rest is told all the same.
         with client.shield:
             self._names.update(queue=reports.clean_name(queue), host=reports.clean_name(host))
-            self._facts["attempt"] = None if retries is None else retries + 1
+        with client.shield:
+            self.retries = reports.clean_count(retries)
+            self._facts["attempt"] = None if self.retries is None else self.retries + 1
+        with client.shield:
+            self._facts["max_retries"] = reports.clean_count(max_retries)
+        with client.shield:
             self._facts["labels"] = reports.clean_labels(labels)
-        self._heartbeat_s: Final = heartbeat_s if 0 < heartbeat_s <= limits.WAIT_S_MAX else float("inf")
+        with client.shield:
+            self._heartbeat_s = reports.clean_interval(heartbeat_s)
         self._pid: Final = os.getpid()
         self._lock: Final = threading.RLock()
         self._stopwatch = Stopwatch()
@@ -112,7 +120,7 @@ class Job:
             if message:
                 fields["message"] = reports.tail_of(message)
             if max_retries is not None:
-                fields["max_retries"] = max_retries
+                fields["max_retries"] = reports.clean_count(max_retries)
             if at_ms is not None:
                 fields["at"] = at_ms
             self._end("job_failed", fields)

@@ -171,9 +171,10 @@ def _empty(spool: Spool, wire: Wire) -> str:
     outlet = spool.outlet()
     if outlet is None:
         return "another process is sending what waits"
+    lines_max = limits.BATCH_LINES_MAX
     with outlet:
         while time.monotonic() < until:
-            batch = outlet.next()
+            batch = outlet.next(lines_max)
             if batch is None:
                 return ""
             posted = wire.post([one.raw for one in batch.lines])
@@ -186,6 +187,13 @@ def _empty(spool: Spool, wire: Wire) -> str:
                     put_out(STDERR, f"jobsight report: one that waited was refused: {answer.text}\n")
                 done += 1
             outlet.sent(batch, done)
-            if posted.failure is not None:
+            if posted.failure is None:
+                continue
+            if posted.failure.trouble is not Trouble.UNACCEPTABLE:
                 return posted.failure.text
+            if len(batch.lines) > 1:
+                lines_max = len(batch.lines) // 2
+            else:
+                put_out(STDERR, f"jobsight report: one that waited was refused: {posted.failure.text}\n")
+                outlet.sent(batch, 1)
     return "more waits than can be sent now"

@@ -110,6 +110,22 @@ def clean_labels(labels: Mapping[str, object] | None) -> dict[str, str] | None:
     }
 
 
+def clean_count(count: object) -> int | None:
+    """A number of tries that the monitor takes, and one more; None for none. Raises ValueError for what is no number."""
+    if count is None:
+        return None
+    try:
+        return min(max(0, int(count)), limits.MEASURE_MAX - 1)  # type: ignore[call-overload, no-any-return]
+    except (OverflowError, TypeError) as error:
+        raise ValueError(f"expected a whole number of retries, got {count!r}") from error
+
+
+def clean_interval(seconds: float | None) -> float:
+    """Seconds between two heartbeats; infinite for none, and where no wait is that long."""
+    number = 0.0 if seconds is None else float(seconds)
+    return number if 0 < number <= limits.WAIT_S_MAX else math.inf
+
+
 def clean_text(text: str) -> str:
     """A text without lone surrogates, which no JSON reader takes."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -167,6 +167,7 @@ class Spool:
                     return descriptor
             except BaseException:
                 os.close(descriptor)
+                self.remove(name)
                 raise
             # Whoever empties the spool found it before it held anything.
             os.close(descriptor)
