@@ -215,6 +215,17 @@ def loses_the_answer(exchange: Exchange) -> bool:
     return True
 
 
+def breaks_off(exchange: Exchange) -> bool:
+    """A fault: everything is processed, and the connection cut in the middle of the answer, whose length was told."""
+    told = exchange.server.monitor.take(exchange.body)
+    exchange.send_response(200)
+    exchange.send_header("Content-Length", str(len(told)))
+    exchange.end_headers()
+    exchange.wfile.write(told[: len(told) // 2])
+    exchange.close_connection = True
+    return True
+
+
 def waits_for(event: threading.Event) -> Fault:
     """A fault: the request is held until the event is set, then processed."""
 

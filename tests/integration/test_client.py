@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.client_monitor import Monitor, answers, is_full, loses_the_answer, waits_for
+from integration.client_monitor import Monitor, answers, breaks_off, is_full, loses_the_answer, waits_for
 
 import jobsight
 from jobsight.client.settings import Settings
@@ -278,8 +278,20 @@ def test_jobs_of_many_threads_keep_their_order(monitor: Monitor, a_client: MakeC
         answers(404),
         is_full,
         loses_the_answer,
+        breaks_off,
     ],
-    ids=["500", "429", "503", "a login page", "no answer", "401", "404", "full", "the answer is lost"],
+    ids=[
+        "500",
+        "429",
+        "503",
+        "a login page",
+        "no answer",
+        "401",
+        "404",
+        "full",
+        "the answer is lost",
+        "half an answer",
+    ],
 )
 def test_after_every_trouble_each_report_counts_once(monitor: Monitor, a_client: MakeClient, fault: Any) -> None:
     """Whatever the monitor answers, and whether or not it had stored the reports: once, in order, nothing lost."""
@@ -293,6 +305,17 @@ def test_after_every_trouble_each_report_counts_once(monitor: Monitor, a_client:
     assert [("update_status", None), ("update_status", 0), ("job_completed", None)] == told(monitor.reports()[:3])
     assert list(range(1, 10)) == [body["msg_id"] for body in monitor.reports()]
     assert 3 == monitor.stats()["completed"]
+
+
+def test_half_an_answer_is_an_absence_and_no_other_program(monitor: Monitor, a_client: MakeClient, said: Said) -> None:
+    """A monitor that dies while it answers passes by itself: nobody is told to look for a wrong address."""
+    monitor.faults.append(breaks_off)
+    client = a_client(monitor.url)
+    client.report("update_status", "j1", status="running")
+    assert client.flush(SOON_S)
+
+    assert [] == said.troubles
+    assert ["j1"] == [body["job_id"] for body in monitor.reports()]
 
 
 def test_a_lost_answer_is_followed_by_the_same_lines(monitor: Monitor, a_client: MakeClient) -> None:
@@ -606,6 +629,17 @@ def test_a_wrong_setting_does_not_hide_the_job(
 
     assert ["update_status", "job_failed"] == [body["type"] for body in bodies]
     assert [(attempt, max_retries)] * 2 == [(body.get("attempt"), body.get("max_retries")) for body in bodies]
+
+
+def test_reports_under_a_clock_that_was_never_set_are_taken(monitor: Monitor, a_client: MakeClient, said: Said) -> None:
+    """A small machine starts in 1970 until it hears of the time: its reports come without one, instead of being refused."""
+    client = a_client(monitor.url)
+    client.report("update_status", "j1", status="running", at=12_345)
+    client.report("job_failed", "j1", error="x", at=100_000_000_000)
+    assert client.flush(SOON_S)
+
+    assert [] == said.troubles
+    assert [None, 100_000_000_000] == [body.get("at") for body in monitor.reports()]
 
 
 def test_the_end_of_a_job_is_told_once(monitor: Monitor, a_client: MakeClient) -> None:

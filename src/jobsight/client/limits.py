@@ -61,6 +61,9 @@ MEASURES_MAX: Final = 64
 MEASURE_MAX: Final = 2**53 - 1
 """What the monitor takes; reports are cut to fit, since a refused report is lost."""
 
+EPOCH_MS_MIN: Final = 100_000_000_000
+"""An earlier time than this one, of March 1973, is refused by the monitor."""
+
 TAIL_BYTES_MAX: Final = 4 * 1024
 """What is kept of a traceback or of a command's output."""
 

@@ -43,9 +43,13 @@ class Line:
 
 
 def line_of(source: str, msg_id: int, body: Body) -> Line:
-    """A body (its `type` first) with its number and its sender."""
+    """A body (its `type` first) with its number and its sender; without its time where no clock was set yet."""
     kind = body["type"]
     numbered = {"type": kind, "msg_id": msg_id, **body}
+    at = numbered.get("at")
+    if isinstance(at, int) and at < limits.EPOCH_MS_MIN:
+        # A machine without a battery begins in 1970. Then the time of the arrival is the best that there is.
+        del numbered["at"]
     text = _encode({"src": source, "dest": DEST, "body": numbered})
     return Line(body["job_id"], text.encode() + b"\n", is_sign=kind == "heartbeat")
 

@@ -101,8 +101,11 @@ class Wire:
         failure: Failure | None = None
         try:
             raw = response.read(limits.REPLY_BYTES_MAX)
+            is_broken_off = bool(response.length) and len(raw) < limits.REPLY_BYTES_MAX
         except IncompleteRead as error:
             raw = error.partial
+            is_broken_off = True
+        if is_broken_off:
             failure = Failure(Trouble.AWAY, f"{self._settings.server} broke off its answer")
         if failure is not None or response.will_close or not response.isclosed():
             self.close()
