@@ -59,3 +59,34 @@ def test_a_file_is_validated_where_its_secrets_are_not(tmp_path: Path) -> None:
     assert 78 == started.returncode
     assert 78 == wrong.returncode
     assert ("line 8", "channels.chat") in lines_and_words(wrong.stderr, file)
+
+
+MAIL_SERVER = """notify = ["mailto:ana@example.org", "mailto:nobody"]
+[smtp]
+hots = "mail.example.org"
+port = 70000
+tls = "maybe"
+from = "jobsight"
+password = "${NOT_SET_ANYWHERE}"
+"""
+
+
+def test_the_mail_server_is_looked_at_setting_by_setting(tmp_path: Path) -> None:
+    """A slip in [smtp] is said with its line, also beside a variable that is not set, and before a mail is to be sent."""
+    file = tmp_path / "jobsight.toml"
+    file.write_text(MAIL_SERVER)
+    validated = jobsight("config", "validate", file)
+    started = jobsight("serve", "--config", file, "--data", tmp_path / "data")
+    file.write_text(MAIL_SERVER.partition("\n")[2])
+    unused = jobsight("config", "validate", file)
+    wrong = [("line 3", "smtp.hots"), ("line 4", "smtp.port"), ("line 5", "smtp.tls"), ("line 6", "smtp.from")]
+    missing = ("line 7", "smtp.password")
+
+    assert (78, 78, 78) == (validated.returncode, started.returncode, unused.returncode)
+    assert [*wrong, missing, ("line 1", "channels.notify-2.to")] == lines_and_words(started.stderr, file)
+    assert "NOT_SET_ANYWHERE" in validated.stderr.splitlines()[0]
+    assert [*wrong, ("line 1", "channels.notify-2.to")] == lines_and_words(validated.stderr.split("\n", 1)[1], file)
+    assert ["smtp.hots", "smtp.port", "smtp.tls", "smtp.from"] == [
+        name for _, name in lines_and_words(unused.stderr, file)
+    ]
+    assert "did you mean smtp.host?" in started.stderr

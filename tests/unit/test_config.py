@@ -85,6 +85,11 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[jobs]\nsilence = 5", "jobsight.toml, line 2: jobs.silence: expected a duration"),
         ("[jobs]\nsilence = '0s'", "jobsight.toml, line 2: jobs.silence: expected a duration"),
         ("notify = 'nothing'", "jobsight.toml, line 1: notify: expected a list of URLs"),
+        (
+            "notify = ['mailto:ana@example.org', 'nothing']",
+            "jobsight.toml, line 1: notify: expected a list of URLs such as mailto:me@example.org or https://...; number 2",
+        ),
+        ("notify = ['mailto:ana@example.org', 3]", "jobsight.toml, line 1: notify: expected a list of texts, got 3"),
         ("[server]\ntls_cert = 'a'", "jobsight.toml, line 2: server.tls_cert: expected server.tls_key beside it"),
         ("[server]\na = [1,\n2", "jobsight.toml, line 3: "),
         ("[server]\n[server]", "jobsight.toml, line 2: "),

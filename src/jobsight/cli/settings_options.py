@@ -86,7 +86,7 @@ def load_settings(
     named = {_PATHS[name]: _plain(value) for name, value in flags.items() if value is not None and value != ()}
 
     def faults(settings: Settings) -> Iterator[str]:
-        if not (settings.channels or settings.notify):
+        if not (settings.channels or settings.notify or settings.smtp):
             return
         from jobsight.notifiers.registry import channel_faults
 

@@ -98,17 +98,21 @@ def texts(value: object) -> tuple[str, ...]:
     """A list of texts; in the environment they are separated by commas."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) and one for one in value):
+    if not isinstance(value, list | tuple):
         _expected("a list of texts", value)
+    for one in value:
+        if not isinstance(one, str) or not one:
+            _expected("a list of texts", one)
     return tuple(value)
 
 
 def urls(value: object) -> tuple[str, ...]:
     """A list of URLs."""
     found = texts(value)
-    for text in found:
+    for number, text in enumerate(found, 1):
         if not urlsplit(text).scheme:
-            raise ValueError("expected a list of URLs such as mailto:me@example.org or https://...")
+            which = "" if len(found) == 1 else f"; number {number} is none"
+            raise ValueError(f"expected a list of URLs such as mailto:me@example.org or https://...{which}")
     return found
 
 

@@ -54,9 +54,6 @@ KINDS: Final[Mapping[str, Kind]] = {
 SLACK_URL: Final = "https://hooks.slack.com/"
 """Pasted as it is, this would be taken for a webhook."""
 
-MAIL_SERVER_KEYS: Final = frozenset({"from", "host", "port", "tls", "username", "password", "ca_file"})
-"""What a `mailto:` URL takes from the mail server that is set for all of them."""
-
 
 def channels_from(
     tables: Mapping[str, Mapping[str, Any]],
@@ -120,9 +117,35 @@ def _make(
                 settings_from(kind.settings, _settings_in(table), where=f"channels.{name}")
         except ConfigError as error:
             faults.append(error)
+    of_server = mail_server_faults(mail_server, environment, is_used=any(url.startswith("mailto:") for url in urls))
+    server = mail_server if mail_server and not of_server else None
     for name, url in zip(notify_names(len(urls)), urls, strict=True):
         with _noting(faults):
-            into[name] = channel_from_url(url, making(name), mail_server=mail_server or None)
+            into[name] = channel_from_url(url, making(name), mail_server=server)
+    return [*of_server, *faults]
+
+
+def mail_server_faults(table: Mapping[str, Any], environment: Mapping[str, str], *, is_used: bool) -> list[ConfigError]:
+    """
+    What is wrong with the mail server that all `mailto:` URLs share: of every setting, also where one refers to a variable.
+
+    Args:
+        is_used: There is such a URL, so that what the settings refer to has to be there.
+    """
+    faults: list[ConfigError] = []
+    for key, value in table.items():
+        where = f"smtp.{key}"
+        if key not in smtp.SERVER_KEYS:
+            near = get_close_matches(key, smtp.SERVER_KEYS, n=1)
+            hint = f"; did you mean smtp.{near[0]}?" if near else ""
+            faults.append(ConfigError(f"{where}: there is no such setting{hint}"))
+            continue
+        if holds_reference(value):
+            with _noting(faults if is_used else []):
+                resolve_all(value, where=where, environment=environment)
+            continue
+        with _noting(faults):
+            smtp.check_server_setting(key, value, where=where)
     return faults
 
 
@@ -152,7 +175,8 @@ def channel_from_table(table: Mapping[str, Any], making: Making) -> Notifier:
     if kind is None:
         near = get_close_matches(str(name), KINDS, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ConfigError(f"{where}.type is {str(name)[:80]!r}; known types: {', '.join(KINDS)}{hint}")
+        told = "missing" if name is None else repr(str(name)[:80])
+        raise ConfigError(f"{where}.type is {told}; known types: {', '.join(KINDS)}{hint}")
     rest = _settings_in(table)
     if making.is_guarded:
         _refuse_what_reads_this_host(str(name), kind, rest, where=where)
@@ -183,7 +207,7 @@ def channel_from_url(url: str, making: Making, *, mail_server: Mapping[str, Any]
             f"{where} has a URL that cannot be read; the form for each channel: docs/reference/channels.md"
         ) from None
     if plain.startswith("mailto:") and mail_server is not None:
-        known = {key: value for key, value in mail_server.items() if key in MAIL_SERVER_KEYS}
+        known = {key: value for key, value in mail_server.items() if key in smtp.SERVER_KEYS}
         table = {**resolve_all(known, where="smtp", environment=making.environment), **table}
     if making.is_guarded:
         return channel_from_table({"type": name, **table}, making)

@@ -47,7 +47,7 @@ def settings_from(kind: type[SettingsT], table: Mapping[str, Any], *, where: str
         ConfigError: A key or a value does not fit; names the place, never shows a value that may be a secret.
     """
     try:
-        return msgspec.convert(dict(table), kind, dec_hook=_decode)
+        return msgspec.convert(dict(table), kind, dec_hook=secret_of)
     except msgspec.ValidationError as error:
         known = ", ".join(name.encode_name for name in msgspec.structs.fields(kind))
         reason = Mask(map(Secret, texts_in(table))).hide(str(error))
@@ -82,7 +82,8 @@ def texts_in(value: Any) -> list[str]:
             return []
 
 
-def _decode(kind: type[Any], value: Any) -> Any:
+def secret_of(kind: type[Any], value: Any) -> Any:
+    """A hook of msgspec: a secret from its text."""
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise TypeError(f"Expected `str`, got `{type(value).__name__}`")

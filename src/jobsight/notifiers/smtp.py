@@ -11,6 +11,7 @@ from io import BufferedIOBase
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
 from msgspec import field
 
 from jobsight.errors import ConfigError, DeliveryError
@@ -20,7 +21,7 @@ from jobsight.notifiers.limits import SendLimits
 from jobsight.notifiers.mail import checked_address, mail_of
 from jobsight.notifiers.masking import Mask, Secret
 from jobsight.notifiers.outgoing import UNKNOWN_HOST, tls_context
-from jobsight.notifiers.settings import ChannelSettings, secrets_in
+from jobsight.notifiers.settings import ChannelSettings, secret_of, secrets_in
 from jobsight.notifiers.templates import Templates, Texts, texts_of
 from jobsight.notifiers.threads import in_thread
 
@@ -30,6 +31,18 @@ ANSWER_LINES_MAX: Final = 1_000
 """Of the server, in one conversation."""
 
 IMPLICIT_TLS_PORT: Final = 465
+PORT_MAX: Final = 65_535
+
+SERVER_KEYS: Final[Mapping[str, str]] = {
+    "from": "a mail address",
+    "host": "the name of a host",
+    "port": "a whole number from 1 to 65535",
+    "tls": "starttls, implicit or none",
+    "username": "a text",
+    "password": "a text",
+    "ca_file": "the path of a file",
+}
+"""What a `mailto:` URL takes from the mail server that is set for all of them, and how each setting is written."""
 
 Encryption = Literal["starttls", "implicit", "none"]
 
@@ -138,6 +151,19 @@ def default_sender() -> str:
     """jobsight@ and this host's name; no lookup is made."""
     name = socket.gethostname().strip(".")
     return f"jobsight@{name if name.isascii() and name.replace('-', '').replace('.', '').isalnum() else 'localhost'}"
+
+
+def check_server_setting(key: str, value: object, *, where: str) -> None:
+    """Look at one of `SERVER_KEYS` by itself. Raises ConfigError; shows no value, except of an address that is none."""
+    expected = ConfigError(f"{where}: expected {SERVER_KEYS[key]}")
+    try:
+        settings = msgspec.convert({"to": (), key: value}, SmtpSettings, dec_hook=secret_of)
+    except msgspec.ValidationError:
+        raise expected from None
+    if settings.port is not None and not 1 <= settings.port <= PORT_MAX:
+        raise expected
+    if settings.sender is not None:
+        checked_address(settings.sender, where=where)
 
 
 def settings_from_url(url: str) -> dict[str, Any]:
