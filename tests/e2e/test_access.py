@@ -50,6 +50,19 @@ def test_signing_in_leads_to_where_one_wanted_to_go(visit, guarded: Monitor) -> 
     expect(page).to_have_url(re.compile("/login"))
 
 
+def test_an_open_page_whose_session_is_over_says_so(visit, guarded: Monitor, unique: str) -> None:
+    """It does not go on showing a list that is no longer true: it leads to the login, and from there back."""
+    page = visit("/login?next=/jobs?q=status:running", of=guarded)
+    sign_in(page, "ada")
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    page.context.clear_cookies()
+    guarded.tell({"type": "update_status", "job_id": unique, "task": "etl.load", "status": "running"})
+    page.wait_for_url("**/login**")
+    sign_in(page, "ada")
+
+    expect(page.locator("#jobs [data-open]")).to_have_text([unique])
+
+
 def test_whoever_may_only_read_sees_no_buttons(visit, guarded: Monitor) -> None:
     """Every list and every page is there; nothing that changes something is."""
     path = address_of_alert(guarded, "billing.export")
@@ -105,6 +118,14 @@ def test_a_silence_and_a_window_are_set_and_taken_back(visit, shared: Monitor, u
     windows.locator("tr", has_text=unique).get_by_role("button", name="Remove").click()
 
     expect(windows.locator("tr", has_text=unique)).to_have_count(0)
+
+
+def test_what_is_jumped_to_is_not_under_the_bar(visit) -> None:
+    """A link to a part of a page shows its heading."""
+    page = visit("/settings#silences")
+    bar, heading = page.get_by_role("banner").bounding_box(), page.locator("#silences-title").bounding_box()
+
+    assert bar["y"] + bar["height"] <= heading["y"]
 
 
 def test_what_is_typed_wrong_is_answered_in_words(visit, shared: Monitor, unique: str) -> None:

@@ -20,7 +20,8 @@ from jobsight.core.state import State
 from jobsight.core.users import User
 from jobsight.engine.users import Users
 from jobsight.logs.passwords import PasswordFiles
-from jobsight.transports.http.login import TRIES_PER_MINUTE, local_path
+from jobsight.transports.http.local_paths import local_path
+from jobsight.transports.http.login import TRIES_PER_MINUTE
 from jobsight.transports.http.sessions import SESSION_MS, Sessions, cookie_of, set_cookie
 
 PASSWORD = "correct horse battery"
@@ -69,6 +70,24 @@ def test_a_browser_is_led_to_the_login_and_back(tmp_path: Path) -> None:
         r"jobsight_session=[\w-]{43}; Path=/; HttpOnly; SameSite=Lax; Max-Age=604800", done.headers["set-cookie"]
     )
     assert [200, 401] == [shown.status_code, program.status_code]
+
+
+def test_a_form_that_comes_after_the_session_is_not_lost_in_silence(tmp_path: Path) -> None:
+    """The login says that what was sent was not done, and leads back to the page of the form."""
+    with guarded(tmp_path) as running, running.client() as client:
+        origin = str(client.base_url).rstrip("/")
+        came = {
+            **HTML,
+            "origin": origin,
+            "sec-fetch-site": "same-origin",
+            "referer": f"{origin}/alerts/a?b=c&did=saved&n=1",
+        }
+        led = client.post("/alerts/a/acknowledge", headers=came)
+        page = client.get(led.headers["location"], headers=HTML)
+
+    assert 303 == led.status_code
+    assert "what you have just sent was not done" in page.text
+    assert 'name="next" value="/alerts/a?b=c"' in page.text
 
 
 def test_a_session_allows_what_its_operator_may(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import { isInHand, keepRows } from "./rows";
 
 const REFRESH_MS = 2_000;
 const LOST_MS = 5_000;
+const PROBE_MS = 10_000;
 const PAUSED = "jobsight-paused";
 
 let isPaused = sessionStorage.getItem(PAUSED) === "1";
@@ -34,7 +35,11 @@ function showState(): void {
     const age = performance.now() - heardAt;
     if (isPaused) label("paused", "Paused");
     else if (!heardAt) label("starting", "Live");
-    else if (age > LOST_MS) label("lost", `Lost ${Math.round(age / 1000)} s`);
+    else if (age > LOST_MS) {
+        label("lost", `Lost ${Math.round(age / 1000)} s`);
+        // Whether the server is away, or whoever looks has been signed out, is seen by asking.
+        if (!document.hidden && performance.now() - askedAt >= PROBE_MS) void refresh();
+    }
     else label("live", "Live");
 }
 
@@ -54,8 +59,8 @@ export async function refresh(): Promise<void> {
     askedAt = performance.now();
     try {
         const answer = await fetch(main.dataset["from"] ?? location.href, { headers: { "x-jobsight-part": "1" } });
-        if (answer.redirected) {
-            // The session is over: the page leads to where one signs in.
+        if (answer.status === 401) {
+            // The session is over: the page leads to where one signs in, and back.
             location.reload();
             return;
         }

@@ -11,7 +11,7 @@ from jobsight.protocol.refusals import Code
 from jobsight.transports.http.access import Access
 from jobsight.transports.http.exchange import Disconnected, Headers, HttpRefusal, Receive, Scope, Send, refuse
 from jobsight.transports.http.ingest import Ingest
-from jobsight.transports.http.login import LOGIN_PATH, login_address
+from jobsight.transports.http.login import login_address, login_after_form
 from jobsight.transports.http.page_headers import with_page_headers
 from jobsight.transports.http.ping_paths import PREFIX as PING_PREFIX
 from jobsight.transports.http.pings import Pings
@@ -120,5 +120,5 @@ def _to_login(why: HttpRefusal, scope: Scope, headers: Headers) -> HttpRefusal:
     if not wants_page(headers):
         return why
     is_reading = scope["method"] in ("GET", "HEAD")
-    address = login_address(scope["path"], scope["query_string"]) if is_reading else LOGIN_PATH
+    address = login_address(scope["path"], scope["query_string"]) if is_reading else login_after_form(headers)
     return HttpRefusal(303, Code.PRECONDITION_FAILED, str(why), headers=((b"location", address.encode()),))

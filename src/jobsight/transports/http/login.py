@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 from math import ceil
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,22 +20,20 @@ from jobsight.engine.users import PASSWORD_CHARACTERS_MAX, Users
 from jobsight.protocol.refusals import Code
 from jobsight.transports.http.bodies import form_body
 from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
+from jobsight.transports.http.local_paths import LOGIN_PATH, LOGOUT_PATH, local_path, page_before
 from jobsight.transports.http.peers import Peers
 from jobsight.transports.http.plain_page import plain_page
 from jobsight.transports.http.rate import RateLimit
 from jobsight.transports.http.routes import Endpoint
 from jobsight.transports.http.sessions import Sessions, set_cookie
 
-LOGIN_PATH: Final = "/login"
-LOGOUT_PATH: Final = "/logout"
-
-NEXT_CHARACTERS_MAX: Final = 2_000
-
 TRIES_PER_MINUTE: Final = 10
 """Of one address, and of one name, as a steady rate and as a burst: a password cannot be guessed at that speed."""
 
 WAITING_MAX: Final = 8
 """Sign-ins that may wait for their turn: passwords are checked one at a time."""
+
+UNDONE: Final = "You were signed out, and what you have just sent was not done. Sign in, and do it again."
 
 _FORM: Final = """{complaint}<form method="post" action="/login">
 <input type="hidden" name="next" value="{next}">
@@ -92,7 +90,7 @@ class Login:
         target = local_path(request.query_params.get("next", ""))
         if self._is_let_in(request.scope, dict(request.scope["headers"])):
             return RedirectResponse(target, 303)
-        return _page(target)
+        return _page(target, complaint=UNDONE if "undone" in request.query_params else "")
 
     async def _sign_in(self, request: Request) -> Response:
         form = await form_body(request)
@@ -153,19 +151,15 @@ class Login:
         return self._peers.scheme_of(request.scope, dict(request.scope["headers"])) == "https"
 
 
-def local_path(text: str) -> str:
-    """A path of this service to go to after signing in; `/` for everything that might lead elsewhere."""
-    parts = urlsplit(text)
-    is_plain = text.isascii() and text.isprintable() and "\\" not in text and len(text) <= NEXT_CHARACTERS_MAX
-    if not is_plain or parts.scheme or parts.netloc or not text.startswith("/") or text.startswith("//"):
-        return "/"
-    return "/" if parts.path in (LOGIN_PATH, LOGOUT_PATH) else text
-
-
 def login_address(path: str, query: bytes) -> str:
     """Where somebody signs in who wanted to see this path."""
     wanted = quote(path) + (f"?{query.decode('latin-1')}" if query else "")
     return LOGIN_PATH if wanted == "/" else f"{LOGIN_PATH}?next={quote(local_path(wanted), safe='/')}"
+
+
+def login_after_form(headers: Headers) -> str:
+    """Where somebody signs in whose form came too late: it says so, and leads back to the page of the form."""
+    return f"{LOGIN_PATH}?next={quote(page_before(headers), safe='/')}&undone=1"
 
 
 def _page(target: str, name: str = "", complaint: str = "", status: int = 200) -> Response:

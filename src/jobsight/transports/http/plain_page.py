@@ -51,8 +51,9 @@ def plain_page(title: str, content: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(html, status, headers={"cache-control": "no-store"})
 
 
-def refusal_page(status: int, text: str) -> HTMLResponse:
-    """Why something was refused, for a person, and the way on."""
+def refusal_page(status: int, text: str, before: str = "/") -> HTMLResponse:
+    """Why something was refused, for a person, and the way on: to the page `before` (a path), where it is not the first."""
     title = TITLES.get(status, "That did not work")
-    content = f'<p>{escape(text)}</p>\n<p><a class="on" href="/">Back to the overview</a></p>'
+    back = "" if before == "/" else f'<p><a class="on" href="{escape(before)}">Back to where you were</a></p>\n'
+    content = f'<p>{escape(text)}</p>\n{back}<p><a class="on" href="/">Back to the overview</a></p>'
     return plain_page(title, f'{content}\n<p class="quiet">HTTP {status}</p>', status)

@@ -17,6 +17,7 @@ from jobsight.protocol.refusals import Code, Refusal, refusal
 from jobsight.protocol.replies import error_body, text_of
 from jobsight.transports.http.access import Caller
 from jobsight.transports.http.exchange import Headers, HttpRefusal, Scope
+from jobsight.transports.http.local_paths import page_before
 from jobsight.transports.http.plain_page import refusal_page
 
 CALLER: Final = "jobsight.caller"
@@ -125,7 +126,8 @@ async def _not_served(request: Request, error: Exception) -> Response:
 
 def _error(request: Request, status: int, why: Refusal, headers: dict[str, str]) -> Response:
     if wants_page(dict(request.scope["headers"])):
-        page = refusal_page(status, why.text)
+        before = page_before(dict(request.scope["headers"])) if request.method == "POST" else "/"
+        page = refusal_page(status, why.text, before)
         page.headers.update(headers)
         return page
     return Response(error_body(why) + "\n", status, media_type="application/json", headers=headers)

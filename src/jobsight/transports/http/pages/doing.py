@@ -12,7 +12,7 @@ from jobsight.core.events import InternalEvent
 from jobsight.core.spans import span_ms
 from jobsight.engine.writer import Writer
 from jobsight.errors import UsageError
-from jobsight.transports.http.login import local_path
+from jobsight.transports.http.local_paths import local_path
 from jobsight.transports.http.pages.said import TOLD, Did
 from jobsight.transports.http.wishing import record
 
