@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
-from urllib.parse import parse_qs
+from pathlib import Path
+from urllib.parse import parse_qs, quote
 
 import httpx
 import pytest
@@ -169,6 +170,84 @@ def test_a_silence_holds_for_the_task_and_can_be_ended(browser: httpx.Client, na
     assert 400 == browser.post(path + "/silence", data={"for": "soon"}).status_code
 
 
+def test_what_is_acknowledged_and_silenced_stands_on_both_shelves(browser: httpx.Client, name: str) -> None:
+    """The number of alerts beside a silence leads to a list in which they are, whoever takes care of them."""
+    path = address(browser, f"{name}.load")
+    browser.post(path + "/acknowledge")
+    browser.post(path + "/silence", data={"for": "1h", "what": "task"})
+    row = re.search(rf"<tr><td[^>]*>task={name}\.load</td>.*?</tr>", browser.get("/settings").text)
+
+    assert row is not None
+    assert '<a href="/alerts?show=silenced">1</a>' in row[0]
+    assert [f"{name}.load"] == on(browser, name, "silenced")
+    assert [f"{name}.load"] == on(browser, name, "acknowledged")
+
+
+def test_what_somebody_did_to_an_alert_is_told_of_its_task(browser: httpx.Client, name: str) -> None:
+    """Among the recent changes nobody has to know what an alert's id stands for."""
+    path = address(browser, f"{name}.load")
+    browser.post(path + "/acknowledge")
+
+    assert re.search(
+        rf'<a href="{path}">{name}\.load</a> <span[^>]*><svg.*?</svg>acknowledged by', browser.get("/").text
+    )
+
+
+def test_a_form_that_comes_too_late_leads_back(browser: httpx.Client, name: str) -> None:
+    """Somebody else has resolved it: the refusal in words has a way back to the page from which the form came."""
+    path = address(browser, f"{name}.load")
+    browser.post(path + "/resolve")
+    late = browser.post(path + "/acknowledge", headers={"referer": f"{browser.base_url}{path}?did=silenced&n=1"})
+    strange = browser.post(path + "/acknowledge", headers={"referer": "https://[evil"})
+
+    assert [409, 409] == [late.status_code, strange.status_code]
+    assert [path, "/"] == re.findall(r'<a class="on" href="([^"]*)"', late.text)
+    assert ["/"] == re.findall(r'<a class="on" href="([^"]*)"', strange.text)
+
+
+@pytest.mark.parametrize("further", [' say "hi" \\ now', "-" + "x" * 200, " a,b:c"])
+def test_every_link_of_a_task_leads_on_whatever_it_is_called(browser: httpx.Client, name: str, further: str) -> None:
+    """Quotes, backslashes and commas, and names of 200 characters: its jobs and alerts are found by its own links."""
+    task = name + further
+    browser.post(EVENTS, content=failure(f"{name}-odd", task).encode(), headers=NDJSON).raise_for_status()
+    until(lambda: f"{name}-odd" in browser.get(f"/tasks/{quote(task, safe='')}").text, "the job on its task's page")
+    page = browser.get(f"/tasks/{quote(task, safe='')}").text
+    inner = {unescape(one) for one in re.findall(r'href="(/(?:jobs|alerts)[^"]*)"', page)}
+    answers = {one: browser.get(one) for one in inner if one not in ("/jobs", "/alerts")}
+
+    assert [] == [
+        one for one, answer in answers.items() if answer.status_code != 200 or 'class="faults"' in answer.text
+    ]
+    assert 2 <= len(
+        [one for one, answer in answers.items() if one.startswith("/jobs?") and f"{name}-odd" in answer.text]
+    )
+    assert [task] == [
+        one for path, answer in answers.items() if path.startswith("/alerts?") for one in subjects(answer)
+    ]
+
+
+def test_one_job_is_not_many(browser: httpx.Client, name: str) -> None:
+    """A task with a single job says so in the singular."""
+    until(lambda: "The latest jobs, the oldest" in browser.get(f"/tasks/{name}.export").text, "its job in the strip")
+
+    assert ">Last job (run)</h2>" in browser.get(f"/tasks/{name}.export").text
+
+
+def test_the_channel_of_a_delivery_leads_to_the_channels(tmp_path: Path) -> None:
+    """From "nobody answered" to how the channel does: no link of an alert's page leads nowhere."""
+    config = '[channels.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:9/nobody"\n'
+    with service(tmp_path, config=config) as one, one.client() as client:
+        client.headers["accept"] = "text/html"
+        client.post(EVENTS, content=failure("1", "load").encode(), headers=NDJSON).raise_for_status()
+        path = address(client, "load")
+        until(lambda: ">hook</a>" in client.get(path).text, "the delivery")
+        found = {unescape(link) for link in re.findall(r'href="(/[^"]*)"', client.get(path).text)}
+        lost = [link for link in found if client.get(link).status_code != 200]
+
+    assert "/settings#channels" in found
+    assert [] == lost
+
+
 def test_an_alert_that_is_over_goes_into_the_history(browser: httpx.Client, name: str) -> None:
     """Resolved by hand; it keeps its page, without buttons."""
     path = address(browser, f"{name}.export")
@@ -177,6 +256,8 @@ def test_an_alert_that_is_over_goes_into_the_history(browser: httpx.Client, name
 
     assert [f"{name}.export"] == subjects(browser.get(f"/alerts?show=history&task={name}.export"))
     assert "Lasted" in page
+    assert "by hand" in page
+    assert "by hand" in browser.get(f"/alerts?show=history&task={name}.export").text
     assert f'action="{path}/acknowledge"' not in page
     assert 409 == browser.post(path + "/acknowledge").status_code
 

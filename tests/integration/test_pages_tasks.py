@@ -137,6 +137,18 @@ def test_every_health_leads_to_as_many_tasks_as_it_counts(browser: httpx.Client)
     until(is_so, "counts and lists that agree, when no task changes between two looks")
 
 
+def test_the_overview_counts_as_well_what_the_list_of_tasks_shows_as_well(browser: httpx.Client) -> None:
+    """A task that was shaky lately is not called healthy; each number leads to as many rows."""
+
+    def is_so() -> bool:
+        fine = re.search(r'<p class="fine">.*?</p>', browser.get("/").text, re.DOTALL)
+        counted = re.findall(r'href="/tasks\?health=(\w+)".*?</svg>(\d+) ', fine[0]) if fine else []
+        listed = {word: health_words(browser.get(f"/tasks?health={word}").text) for word, _ in counted}
+        return "healthy" in listed and listed == {word: [word] * int(number) for word, number in counted}
+
+    until(is_so, "every number on the overview to be that of the list behind it")
+
+
 def test_a_name_narrows_the_list_and_stays_in_the_field(browser: httpx.Client) -> None:
     """The whole state of a page is in its URL."""
     page = browser.get("/tasks?name=BACKUP").text

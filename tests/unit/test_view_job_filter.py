@@ -69,7 +69,8 @@ FAULTY = [
     ("a b c d e f g", 12, 1, "into quotes"),
     ("label.a:1 label.b:1 label.c:1 label.d:1 label.e:1", 40, 9, "at most 4 labels"),
     ("host:" + ",".join(map(str, range(17))), 0, 45, "at most 16"),
-    ("task:" + "x" * 129, 0, 134, "at most 128"),
+    ("task:*" + "x" * 128, 0, 134, "at most 128"),
+    ("task:" + "x" * 257, 0, 262, "at most 256"),
     ("x" * 1001, 1000, 1, "at most 1000"),
 ]
 

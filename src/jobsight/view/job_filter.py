@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobsight.core.globs import GLOB_CHARACTERS_MAX
-from jobsight.core.limits import EPOCH_MS_MIN, MEASURE_MAX
+from jobsight.core.limits import EPOCH_MS_MIN, MEASURE_MAX, NAME_CHARACTERS_MAX
 from jobsight.core.spans import SPAN_FORMS, span_ms
 from jobsight.core.times import epoch_ms
 
@@ -119,15 +119,15 @@ def filter_text(wanted: JobFilter) -> str:
             parts.append(_names_text(name, names))
     if wanted.is_active is not None:
         parts.append("is:active" if wanted.is_active else "is:ended")
-    parts += [f"label.{name}:{_quoted(value)}" for name, value in wanted.labels]
+    parts += [f"label.{name}:{quoted(value)}" for name, value in wanted.labels]
     if wanted.error is not None:
-        parts.append(f"error:{_quoted(wanted.error)}")
+        parts.append(f"error:{quoted(wanted.error)}")
     if wanted.longer_ms is not None:
         parts.append(f"dur:>{_length_text(wanted.longer_ms)}")
     if wanted.shorter_ms is not None:
         parts.append(f"dur:<{_length_text(wanted.shorter_ms)}")
     parts += [f"{name}:{moment}" for name in ("since", "until") if (moment := getattr(wanted, name)) is not None]
-    return " ".join(parts + [_quoted(word) for word in wanted.words])
+    return " ".join(parts + [quoted(word) for word in wanted.words])
 
 
 def with_name(wanted: JobFilter, field: str, value: str | None) -> JobFilter:
@@ -207,8 +207,10 @@ def _with_names(wanted: JobFilter, name: str, raw: str, is_not: bool) -> JobFilt
         raise ValueError(
             f"{name}: expected a name or a pattern right after the colon; for jobs without one write no:{name}"
         )
-    if any(len(value) > GLOB_CHARACTERS_MAX for value in values):
-        raise ValueError(f"{name}: expected at most {GLOB_CHARACTERS_MAX} characters in a name")
+    for value in values:
+        longest, what = (GLOB_CHARACTERS_MAX, "pattern") if set(value) & set("*?") else (NAME_CHARACTERS_MAX, "name")
+        if len(value) > longest:
+            raise ValueError(f"{name}: expected at most {longest} characters in a {what}")
     return _join(wanted, name, values, is_not)
 
 
@@ -264,7 +266,7 @@ def _unquoted(raw: str) -> str:
     return re.sub(r'\\(.)|"', lambda match: match[1] or "", raw, flags=re.DOTALL)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """A value as it has to be typed."""
     if _PLAIN.fullmatch(value):
         return value
@@ -274,7 +276,7 @@ def _quoted(value: str) -> str:
 def _names_text(name: str, names: Names) -> str:
     minus = "-" if names.is_not else ""
     parts = []
-    named = [_quoted(pattern) for pattern in names.patterns if pattern is not None]
+    named = [quoted(pattern) for pattern in names.patterns if pattern is not None]
     if named:
         parts.append(f"{minus}{name}:{','.join(named)}")
     if None in names.patterns:

@@ -11,10 +11,11 @@ from msgspec import Meta, Struct
 from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, Alert
 from jobsight.core.check import Severity
 from jobsight.core.globs import is_match
-from jobsight.core.routing import Matcher, matches
+from jobsight.core.limits import NAME_CHARACTERS_MAX
 from jobsight.core.silences import Silence, silence_of
 from jobsight.core.state import State
 from jobsight.transports.http.pages.words import query_of
+from jobsight.view.answers import AlertDetail
 
 NAMES: Final = ("task", "queue", "rule", "severity", "owner")
 """What an alert can be filtered by; each takes a pattern."""
@@ -23,7 +24,7 @@ SILENCED: Final = "silenced"
 PAIRS_MAX: Final = 200_000
 """Alerts times silences that are compared one by one; above, what was last decided about an alert has to do."""
 
-Pattern = Annotated[str, Meta(max_length=128)]
+Pattern = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 
 
 class AlertWanted(Struct, frozen=True, kw_only=True):
@@ -46,16 +47,21 @@ class AlertWanted(Struct, frozen=True, kw_only=True):
         return any(getattr(self, name) for name in NAMES)
 
 
-def is_wanted(alert: Alert, wanted: AlertWanted) -> bool:
-    """Whether an alert matches all patterns."""
-    named = ("task", "queue", "rule", "severity")
-    matchers = [Matcher(name=name, pattern=pattern) for name in named if (pattern := getattr(wanted, name))]
-    return matches(alert, matchers) and (not wanted.owner or is_match(wanted.owner, alert.owner or ""))
+def is_wanted(alert: Alert | AlertDetail, wanted: AlertWanted) -> bool:
+    """Whether an alert, open or over, matches all patterns."""
+    return all(fits(pattern, str(getattr(alert, name) or "")) for name in NAMES if (pattern := getattr(wanted, name)))
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether a text matches a pattern, or is just that: a name may be longer than patterns may be."""
+    return pattern == text or is_match(pattern, text)
 
 
 def shelves(state: State, at_ms: int) -> dict[str, list[Alert]]:
     """
     Open alerts by how they stand: firing, acknowledged, silenced, pending; the newest first on each shelf.
+
+    One that is silenced does not stand among those that fire; one that is acknowledged as well stands on both its shelves.
 
     Args:
         state: As of now.
@@ -66,8 +72,10 @@ def shelves(state: State, at_ms: int) -> dict[str, list[Alert]]:
     is_much = len(silences) * len(state.open_by_id) > PAIRS_MAX
     for alert in state.open_by_id.values():
         is_quiet = alert.suppressed == "silence" if is_much else _silence(silences, alert, at_ms) is not None
-        shelf = SILENCED if is_quiet and alert.state == FIRING else alert.state
-        found.setdefault(shelf, []).append(alert)
+        if is_quiet and alert.state != PENDING:
+            found[SILENCED].append(alert)
+        if not is_quiet or alert.state != FIRING:
+            found.setdefault(alert.state, []).append(alert)
     return {shelf: sorted(alerts, key=_age) for shelf, alerts in found.items()}
 
 

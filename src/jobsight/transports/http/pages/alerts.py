@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from jobsight.core.alert import ACKNOWLEDGED, FIRING, PENDING, RESOLVED
-from jobsight.core.globs import is_match
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.alert_filter import (
@@ -18,6 +17,7 @@ from jobsight.transports.http.pages.alert_filter import (
     AlertWanted,
     chosen,
     following,
+    is_wanted,
     place_of,
     shelves,
 )
@@ -136,7 +136,7 @@ def _over(source: Source, query: AlertsQuery) -> tuple[list[AlertDetail], str | 
     found: list[AlertDetail] = []
     while True:
         page = source.view.list_alerts(AlertFilter(state=RESOLVED, task=exact), limit=ROWS, cursor=cursor)
-        found += [one for one in page.alerts if _is_past_wanted(one, query)]
+        found += [one for one in page.alerts if is_wanted(one, query)]
         cursor = page.cursor
         if cursor is None or len(found) >= ROWS or perf_counter() >= end:
             return found, cursor
@@ -149,11 +149,6 @@ def _past(alert: AlertDetail) -> PastRow:
         what=RULE_WORDS.get(alert.rule, alert.rule.replace("_", " ")),
         lasted_ms=(alert.resolved_ms or alert.updated_ms) - alert.opened_ms,
     )
-
-
-def _is_past_wanted(alert: AlertDetail, query: AlertsQuery) -> bool:
-    """Whether an alert that is over matches all patterns."""
-    return all(is_match(pattern, getattr(alert, name) or "") for name in NAMES if (pattern := getattr(query, name)))
 
 
 ALERTS: Final = Page(path=PATH, template="alerts.html", section="alerts", look=look, parameters=AlertsQuery)

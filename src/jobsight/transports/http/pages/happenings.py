@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobsight.core.alert import RULE_JOB_FAILED
 from jobsight.transports.http.pages.attention import KINDS, NAMES, subject_of
@@ -59,7 +60,8 @@ class CheckChange(Struct, frozen=True, kw_only=True):
 
 def happenings(view: Reader) -> list[Happening]:
     """The latest changes, the newest first."""
-    return sorted([*_of_alerts(view), *_of_people(view)], key=lambda one: -one.at_ms)[:SHOWN]
+    latest = sorted([*_of_alerts(view), *_of_people(view)], key=lambda one: -one.at_ms)[:SHOWN]
+    return [_named(view, one) for one in latest]
 
 
 def check_changes(view: Reader, task: str) -> list[CheckChange]:
@@ -82,6 +84,12 @@ def _of_alerts(view: Reader) -> Iterator[Happening]:
         if alert.resolved_ms is not None:
             at_ms = alert.resolved_ms
             yield Happening(at_ms=at_ms, kind="completed", subject=subject, what="recovered", href_alert=alert_id)
+
+
+def _named(view: Reader, one: Happening) -> Happening:
+    """What was done to an alert, told of its task or queue: the audit knows its id alone."""
+    alert = view.find_alert(one.href_alert) if one.href_alert == one.subject else None
+    return one if alert is None else replace(one, subject=subject_of(alert.task, alert.queue))
 
 
 def _of_people(view: Reader) -> Iterator[Happening]:

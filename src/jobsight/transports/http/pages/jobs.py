@@ -24,6 +24,7 @@ from jobsight.view.job_filter import (
     JobFilter,
     Names,
     filter_text,
+    quoted,
     read_filter,
     with_name,
     without,
@@ -143,7 +144,7 @@ def filter_of(query: JobsQuery) -> tuple[str, JobFilter, list[Fault]]:
     for name in (*NAMED, "since", "until"):
         value = getattr(query, name)
         if value is not None:
-            parts.append(f'{name}:"{value}"' if any(one in value for one in ' ,:"') else f"{name}:{value}")
+            parts.append(f"{name}:{quoted(value)}")
     text = " ".join(part for part in parts if part)
     wanted, faults = read_filter(text)
     return (text if faults else filter_text(wanted)), wanted, faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Final
 
@@ -20,7 +21,7 @@ from jobsight.transports.http.pages.task_rows import TaskRow, task_rows
 
 DAY_MS: Final = 86_400_000
 TASKS_SHOWN: Final = 15
-_TROUBLED: Final = (Health.FAILING, Health.LATE)
+_UNTROUBLED: Final = (Health.HEALTHY, Health.SHAKY, Health.IDLE)
 
 
 class OverviewParameters(Struct, frozen=True, kw_only=True):
@@ -58,14 +59,14 @@ class Overview(Struct, frozen=True, kw_only=True):
     Attributes:
         is_new: Nothing has reported yet.
         attention: Open alerts; `attention_total` of them there are.
-        healthy: Tasks that are neither failing nor late, of `tasks_total`.
+        others: Tasks that are neither failing nor late: the word of their health, and how many; `tasks_total` with those.
         table: The columns of the charts, where they are wanted as a table.
     """
 
     is_new: bool
     attention: list[AttentionRow]
     attention_total: int
-    healthy: int
+    others: list[tuple[str, int]]
     tasks_total: int
     now: Now
     happenings: list[Happening]
@@ -84,7 +85,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
     total = len(placed)
     worst = glances(ground, [one[3] for one in placed[:TASKS_SHOWN]])
     attention = attention_rows(state.open_by_id.values(), ROWS_MAX)
-    attention_total, healthy = len(state.open_by_id), total - sum(one[0] in _TROUBLED for one in placed)
+    attention_total, standing = len(state.open_by_id), Counter(one[0] for one in placed)
 
     def finish(source: Source) -> Overview:
         at_ms = wanted.at_ms
@@ -95,7 +96,7 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
             is_new=is_new,
             attention=attention,
             attention_total=attention_total,
-            healthy=healthy,
+            others=[(health.word, standing[health]) for health in _UNTROUBLED if standing[health]],
             tasks_total=total,
             now=_now(source, counts, at_ms),
             happenings=happenings(source.view),
