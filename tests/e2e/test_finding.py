@@ -190,6 +190,23 @@ def test_the_schedule_can_be_seen(visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+CUT = """rows => rows.map(row => row.querySelector("td.job")).filter(cell => cell.scrollWidth > cell.clientWidth).length"""
+WIDER = """boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).map(box => box.textContent.slice(0, 80))"""
+
+
+def test_the_end_of_a_jobs_name_can_be_read(visit, shared: Monitor, unique: str) -> None:
+    """It is what tells jobs apart: it is not cut off, and no column is pushed out, however much else is said."""
+    task = f"{unique}.media.thumbnails"
+    shared.fail("media.thumbnails-20972", task, error="no route to db-3 " * 9, host="a-host-with-a-long-name-07")
+    for path, rows in ((f"/jobs?task={task}", "#jobs > tr"), (f"/tasks/{task}", "#latest > tr")):
+        page = visit(path)
+        expect(page.locator(rows)).to_have_count(1)
+        for width in (320, 390, 1100, 1280, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert 0 == page.locator(rows).evaluate_all(CUT), (path, width)
+            assert [] == page.locator(f".scroll:has({rows})").evaluate_all(WIDER), (path, width)
+
+
 def test_the_order_of_the_explorer_is_chosen_and_shared(visit, shared: Monitor, unique: str) -> None:
     """It stands in the address, beside the filter, and both are kept."""
     times = {"short": 5, "long": 5_000, "middle": 50}
