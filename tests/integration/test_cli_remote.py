@@ -71,8 +71,11 @@ def test_a_token_is_asked_for_and_used(tmp_path: Path) -> None:
     with service(tmp_path) as one:
         token = one.create_token("read")
 
-        assert 77 == jobsight("stats", "--server", one.url).returncode
+        refused = jobsight("stats", "--server", one.url)
+        assert (77, True) == (refused.returncode, "JOBSIGHT_TOKEN" in refused.stderr)
         assert 0 == jobsight("stats", "--server", one.url, JOBSIGHT_TOKEN=token).returncode
+        # An environment file with the line ends of another system.
+        assert 0 == jobsight("stats", JOBSIGHT_SERVER=f"{one.url}\r", JOBSIGHT_TOKEN=f"{token}\r\n").returncode
 
 
 def test_a_server_that_does_not_answer_and_a_job_that_is_not_there() -> None:
@@ -87,6 +90,25 @@ def test_a_slip_of_the_pen_is_answered_with_what_was_meant() -> None:
 
     assert (2, True) == (almost.returncode, "Did you mean stats or status?" in almost.stderr)
     assert (2, True) == (no_url.returncode, "expected a URL such as http://127.0.0.1:8787" in no_url.stderr)
+
+
+@pytest.mark.parametrize("token", ["js_read_secret\u2192", "js_read_secret\nX-More: 1"])
+def test_a_token_that_cannot_be_sent_is_not_shown(running: Service, token: str) -> None:
+    """A slip in the environment is one line, and it holds nothing of the token."""
+    refused = jobsight("stats", "--server", running.url, JOBSIGHT_TOKEN=token)
+
+    assert (2, "", 1) == (refused.returncode, refused.stdout, refused.stderr.count("\n"))
+    assert "JOBSIGHT_TOKEN" in refused.stderr
+    assert "secret" not in refused.stderr
+
+
+def test_a_file_of_authorities_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """SSL_CERT_FILE with a slip of the pen: the setting and the file are named."""
+    refused = jobsight("status", "--server", "https://127.0.0.1:9", SSL_CERT_FILE=str(tmp_path / "none.pem"))
+
+    assert (78, 1) == (refused.returncode, refused.stderr.count("\n"))
+    assert "SSL_CERT_FILE: expected a PEM file" in refused.stderr
+    assert "none.pem" in refused.stderr
 
 
 def test_a_missing_job_of_a_service(running: Service) -> None:

@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobsight.core.masking import mask
-from jobsight.errors import ConflictError, JobsightError, NoPermissionError, NotFoundError, UnreachableError, UsageError
+from jobsight.errors import (
+    ConfigError,
+    ConflictError,
+    JobsightError,
+    NoPermissionError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from httpx import Client
 
 TIMEOUT_SECONDS = 10.0
+UNAUTHORIZED = 401
 
 
 class Server:
@@ -82,9 +91,18 @@ class Server:
 
 
 def server_at(url: str, token: str | None) -> Server:
-    """The service at a URL, asked with a token."""
+    """
+    The service at a URL, asked with a token; white space around them, as at the end of a file, is left out.
+
+    Raises:
+        UsageError: The one or the other cannot be sent. Shows nothing of the token.
+        ConfigError: The file of authorities that the environment names cannot be used.
+    """
     from httpx import Client, InvalidURL
 
+    url, token = url.strip(), (token or "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError("the token (--token, JOBSIGHT_TOKEN) holds characters that no token has; expected js_...")
     headers = {"authorization": f"Bearer {token}"} if token else {}
     expected = f"--server: expected a URL such as http://127.0.0.1:8787, got {mask(url)}"
     if not url.lower().startswith(("http://", "https://")):
@@ -93,6 +111,9 @@ def server_at(url: str, token: str | None) -> Server:
         return Server(Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS), mask(url))
     except InvalidURL as error:
         raise UsageError(f"{expected} ({error})") from error
+    except OSError as error:
+        file = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        raise ConfigError(f"SSL_CERT_FILE: expected a PEM file of authorities, got {file} ({error})") from error
 
 
 def server_of_folder(data: Path) -> Server | None:
@@ -127,12 +148,13 @@ def _no_answer(name: str, error: Exception) -> UnreachableError:
 def _refusal(status: int, text: str) -> JobsightError:
     kinds: dict[int, type[JobsightError]] = {
         400: UsageError,
-        401: NoPermissionError,
+        UNAUTHORIZED: NoPermissionError,
         403: NoPermissionError,
         404: NotFoundError,
         409: ConflictError,
     }
-    return kinds.get(status, JobsightError)(text)
+    remedy = "; commands take it from JOBSIGHT_TOKEN" if status == UNAUTHORIZED else ""
+    return kinds.get(status, JobsightError)(text + remedy)
 
 
 def _text_of(body: str) -> str:
