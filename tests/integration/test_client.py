@@ -642,6 +642,14 @@ def test_reports_under_a_clock_that_was_never_set_are_taken(monitor: Monitor, a_
     assert [None, 100_000_000_000] == [body.get("at") for body in monitor.reports()]
 
 
+def test_a_decorator_without_its_task_is_said_where_it_is_written() -> None:
+    """Else the first call of the function would fail, in the middle of the night."""
+    with pytest.raises(TypeError, match=r'expected the name of a task: @jobsight.monitor\("nightly-backup"\)'):
+
+        @jobsight.monitor  # type: ignore[arg-type]  # the mistake
+        def backup() -> None: ...
+
+
 def test_the_end_of_a_job_is_told_once(monitor: Monitor, a_client: MakeClient) -> None:
     """Whatever is called after the end says nothing any more."""
     client = a_client(monitor.url)

@@ -128,7 +128,13 @@ def monitor(
         max_retries: How many tries may follow the first.
         heartbeat_s: Seconds between signs of life; 0 for none.
         client: Instead of the one that the environment describes.
+
+    Raises:
+        TypeError: A function instead of a task: `@jobsight.monitor` without its parentheses. Said where it is written, since
+            the call of the function would be too late.
     """
+    if callable(task):
+        raise TypeError('expected the name of a task: @jobsight.monitor("nightly-backup")')
     options = {
         "job_id": job_id,
         "queue": queue,
