@@ -136,6 +136,38 @@ def test_what_is_shown_has_no_secret(tmp_path: Path) -> None:
     assert [line for line in lines if line.startswith('jobs.silence = "90m"') and line.endswith("# flag --silence")]
 
 
+def test_channels_and_the_mail_server_are_shown_without_secrets(tmp_path: Path) -> None:
+    """Whoever looks for a setting finds it with its line; of a channel, only what can be no secret, and references to one."""
+    file = tmp_path / "jobsight.toml"
+    file.write_text("""[smtp]
+host = "mail.example.org"
+port = 587
+password = "s3cr3t"
+[channels.ops]
+type = "webhook"
+url = "https://h.example/s3cr3t"
+secret = "${HOOK_SECRET}"
+headers = {Authorization = "s3cr3t"}
+proxy = "${USER}:s3cr3t"
+[channels."on call"]
+type = "slack"
+""")
+    loaded = load({}, {}, file)
+    shown = [line.split("  #") for line in lines_of(loaded, has_origin=True)][len(KEYS) :]
+
+    assert [
+        ('smtp.host = "mail.example.org"', "line 2"),
+        ("smtp.port = 587", "line 3"),
+        ('smtp.password = "***"', "line 4"),
+        ('channels.ops.type = "webhook"', "line 6"),
+        ('channels.ops.url = "***"', "line 7"),
+        ('channels.ops.secret = "${HOOK_SECRET}"', "line 8"),
+        ('channels.ops.headers = "***"', "line 9"),
+        ('channels.ops.proxy = "***"', "line 10"),
+        ('channels."on call".type = "slack"', "line 12"),
+    ] == [(text.rstrip(), origin.rpartition(", ")[2]) for text, origin in shown]
+
+
 def test_every_setting_can_be_set_by_a_variable_of_its_own() -> None:
     """No two settings share a name, and each leads to a field."""
     assert len(KEYS) == len({key.variable for key in KEYS})

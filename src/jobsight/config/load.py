@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,7 @@ _ENVIRONMENT_NEAR: Final = 0.85
 _REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _ENTRY: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
 
@@ -111,7 +113,17 @@ def _load(
     settings = msgspec.structs.replace(settings, declared=read)
     if faults:
         raise ConfigError("\n".join(faults))
+    origins |= {path: places.of(path) for path in open_values(settings)}
     return Loaded(settings=settings, origins=origins)
+
+
+def open_values(settings: Settings) -> dict[str, object]:
+    """What the mail server's table and those of the channels hold, by its path, as it is written."""
+    values: dict[str, object] = {f"smtp.{name}": value for name, value in settings.smtp.items()}
+    for channel, table in settings.channels.items():
+        key = channel if _BARE.fullmatch(channel) else json.dumps(channel, ensure_ascii=False)
+        values |= {f"channels.{key}.{name}": value for name, value in table.items()}
+    return values
 
 
 def _place_of(fault: str, places: _Places, origins: Mapping[str, str]) -> str:

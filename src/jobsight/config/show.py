@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from jobsight.config.keys import KEYS, Key
-from jobsight.config.load import Loaded
+from jobsight.config.load import Loaded, open_values
 from jobsight.config.settings import Address
 from jobsight.config.values import DURATION_UNITS_MS
 from jobsight.core.masking import mask
+
+_NO_SECRETS: Final = frozenset({"type", "host", "tls", "from", "to", "ca_file"})
+_REFERENCE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:\S+")
 
 
 def lines_of(loaded: Loaded, *, has_origin: bool) -> Iterator[str]:
@@ -22,6 +27,8 @@ def lines_of(loaded: Loaded, *, has_origin: bool) -> Iterator[str]:
         has_origin: Whether each line says where its value was set.
     """
     shown = [(f"{key.path} = {_written(key, loaded)}", loaded.origins[key.path]) for key in KEYS]
+    for path, value in open_values(loaded.settings).items():
+        shown.append((f"{path} = {_written_open(path.rpartition('.')[2], value)}", loaded.origins[path]))
     width = max(len(text) for text, _ in shown)
     for text, origin in shown:
         yield f"{text.ljust(width)}  # {origin}" if has_origin else text
@@ -37,6 +44,14 @@ def _written(key: Key, loaded: Loaded) -> str:
         return f'"{_duration(value)}"'
     text = json.dumps(_plain(value), ensure_ascii=False)
     return mask(text) if key.is_secret else text
+
+
+def _written_open(name: str, value: object) -> str:
+    """A value of a channel. What it means is known to its type alone, so any text may be a secret; a reference to one is none."""
+    is_open = name in _NO_SECRETS or (isinstance(value, str) and _REFERENCE.fullmatch(value) is not None)
+    if isinstance(value, str | list | dict) and not is_open:
+        value = "***"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: object) -> object:
