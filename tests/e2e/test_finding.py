@@ -183,6 +183,21 @@ def test_charts_are_drawn_and_can_be_read_as_a_table(visit) -> None:
     expect(page.locator("main table").first).to_be_visible()
 
 
+LABELS = """() => {
+    window.drawn = new Set();
+    const kind = CanvasRenderingContext2D.prototype, draw = kind.fillText;
+    kind.fillText = function (text, ...more) { window.drawn.add(text); draw.call(this, text, ...more); };
+}"""
+
+
+def test_durations_that_lie_close_together_have_a_scale(visit) -> None:
+    """All jobs took four hours: there is more than one length of time to read theirs by."""
+    page = visit("/")
+    page.add_init_script(f"({LABELS})()")
+    page.goto("/tasks/etl.load?range=1h")
+    page.wait_for_function(r"() => [...window.drawn].filter(text => /^[\d.]+ (ms|s|m|h|d)$/.test(text)).length >= 2")
+
+
 def test_the_schedule_can_be_seen(visit) -> None:
     """What was expected and what comes next; without a schedule, how to get one."""
     page = visit("/schedule")

@@ -124,6 +124,19 @@ def test_an_alert_is_acknowledged_without_a_mouse(visit, shared: Monitor, unique
     expect(page.locator("main")).to_contain_text("nobody is told again for 24 hours")
 
 
+def test_with_colours_of_the_system_it_is_seen_where_one_is(visit) -> None:
+    """High contrast takes the colours away: one entry alone is marked, and what explains a chart's colours keeps them."""
+    page = visit("/tasks/billing.export", forced_colors="active")
+    lines = page.locator(".bar nav a").evaluate_all("all => all.map(one => getComputedStyle(one).borderBottomColor)")
+    keys = page.locator(".swatch.ok, .swatch.bad").evaluate_all(
+        "all => all.map(one => getComputedStyle(one).backgroundColor)"
+    )
+
+    assert 1 == lines.count(lines[1])
+    assert 2 == len(set(lines))
+    assert 2 == len(set(keys))
+
+
 def test_the_keys_are_explained(visit) -> None:
     """`?` shows them, Escape takes them away."""
     page = visit("/jobs")

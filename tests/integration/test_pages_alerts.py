@@ -183,14 +183,20 @@ def test_what_is_acknowledged_and_silenced_stands_on_both_shelves(browser: httpx
     assert [f"{name}.load"] == on(browser, name, "acknowledged")
 
 
-def test_what_somebody_did_to_an_alert_is_told_of_its_task(browser: httpx.Client, name: str) -> None:
-    """Among the recent changes nobody has to know what an alert's id stands for."""
+def test_what_somebody_did_is_told_by_the_name_of_the_task(browser: httpx.Client, name: str) -> None:
+    """Among the recent changes nobody has to know what the id of an alert or of a silence stands for."""
     path = address(browser, f"{name}.load")
+    silenced = browser.post(path + "/silence", data={"for": "1h", "what": "task"})
     browser.post(path + "/acknowledge")
+    browser.post(re.findall(r'action="(/silences/[^"]+/end)"', silenced.text)[0])
+    page = browser.get("/").text
 
-    assert re.search(
-        rf'<a href="{path}">{name}\.load</a> <span[^>]*><svg.*?</svg>acknowledged by', browser.get("/").text
-    )
+    for subject, what in (
+        (f'<a href="{path}">{name}.load</a>', "acknowledged"),
+        (f"<span>task={name}.load</span>", "silence set"),
+        (f"<span>task={name}.load</span>", "silence ended"),
+    ):
+        assert re.search(rf"{re.escape(subject)} <span[^>]*><svg[^>]*><use[^>]*></svg>{what} by", page), what
 
 
 def test_a_form_that_comes_too_late_leads_back(browser: httpx.Client, name: str) -> None:

@@ -227,6 +227,19 @@ def test_a_wrong_parameter_is_refused_in_words(browser: httpx.Client) -> None:
     assert "range" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("address", "said"), [("/?range=3h", "10m, 1h, 24h, 7d"), ("/tasks?health=ill", "shaky, healthy")]
+)
+def test_a_word_that_is_none_of_those_there_are_is_answered_with_them(
+    browser: httpx.Client, address: str, said: str
+) -> None:
+    """An address that was typed says what could have been typed."""
+    page = browser.get(address)
+
+    assert 400 == page.status_code
+    assert said in page.text
+
+
 def test_the_schedule_shows_what_was_missed(browser: httpx.Client) -> None:
     """In a row, with its task; and what comes next."""
     said = text_of(browser.get("/schedule").text)

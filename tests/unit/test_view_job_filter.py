@@ -54,7 +54,7 @@ def test_what_is_typed_is_understood(text: str, wanted: JobFilter) -> None:
 
 
 FAULTY = [
-    ("a status: b", 2, 7, "no:status"),
+    ("a task: b", 2, 5, "no:task"),
     ("task:a,,b", 0, 9, "right after the colon"),
     ("x stauts:failed", 2, 13, "did you mean status:"),
     ("is:x", 0, 4, "active or ended"),
@@ -82,6 +82,13 @@ def test_what_means_nothing_is_pointed_at(text: str, at: int, length: int, said:
 
     assert [(at, length)] == [(fault.at, fault.length) for fault in faults]
     assert said in faults[0].text
+
+
+def test_what_is_proposed_can_be_typed() -> None:
+    """Every job has a status: there is no filter for those without, and none is spoken of."""
+    _, faults = read_filter("status:")
+
+    assert ["status: expected a name or a pattern right after the colon"] == [fault.text for fault in faults]
 
 
 def test_what_is_wrong_leaves_the_rest_standing() -> None:

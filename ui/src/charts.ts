@@ -43,8 +43,14 @@ function colour(name: string): string {
 /** Durations that people think in, as far as they lie on a scale. */
 const LANDMARKS_MS = [0.1, 1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 259_200_000, 2_592_000_000];
 
+/** What stands between them, for a scale on which few of them lie. */
+const STEPS_MS = [0.2, 0.5, 2, 5, 20, 50, 200, 500, 2_000, 5_000, 30_000, 120_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 86_400_000, 604_800_000];
+const LANDMARKS_MIN = 3;
+
 function landmarks(_plot: uPlot, _axis: number, low: number, high: number): number[] {
-    return LANDMARKS_MS.filter((one) => one >= low && one <= high);
+    const within = (one: number): boolean => one >= low && one <= high;
+    const coarse = LANDMARKS_MS.filter(within);
+    return coarse.length >= LANDMARKS_MIN ? coarse : [...coarse, ...STEPS_MS.filter(within)].sort((one, other) => one - other);
 }
 
 function axes(formatY: (value: number) => string, isLong: boolean, ticks?: uPlot.Axis.Splits): uPlot.Axis[] {
