@@ -204,9 +204,8 @@ def _with_value(wanted: JobFilter, name: str, value: str) -> JobFilter:
 def _with_names(wanted: JobFilter, name: str, raw: str, is_not: bool) -> JobFilter:
     values = tuple(_unquoted(one) for one in _split(raw))
     if not all(values):
-        raise ValueError(
-            f"{name}: expected a name or a pattern right after the colon; for jobs without one write no:{name}"
-        )
+        without = f"; for jobs without one write no:{name}" if name in NAMED[1:] else ""
+        raise ValueError(f"{name}: expected a name or a pattern right after the colon{without}")
     for value in values:
         longest, what = (GLOB_CHARACTERS_MAX, "pattern") if set(value) & set("*?") else (NAME_CHARACTERS_MAX, "name")
         if len(value) > longest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -225,7 +225,17 @@ def read(pairs: Iterable[tuple[str, str]], kind: type[Parameters]) -> Parameters
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         place, words = place_and_words(error, list(types))
+        choices = _choices(types.get(place))
+        if choices:
+            words = f"expected one of {', '.join(choices)}, got {shown(given.get(place))}"
         raise _malformed(f"{place or 'query'}: {words}") from error
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    """The words that a parameter may be, where it is one of a few; empty for any other."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(word for part in get_args(kind) for word in _choices(part))
 
 
 def moment_ms(name: str, text: str, now_ms: int) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from jobsight.core.alert import RULE_JOB_FAILED
+from jobsight.core.routing import Matcher
+from jobsight.protocol.matching import written_matchers
 from jobsight.transports.http.pages.attention import KINDS, NAMES, subject_of
 from jobsight.transports.http.pages.words import span
 from jobsight.view.answers import AuditAnswer
@@ -95,11 +98,18 @@ def _named(view: Reader, one: Happening) -> Happening:
 def _of_people(view: Reader) -> Iterator[Happening]:
     """What was done by one hand at one moment is one line."""
     entries = [one for one in view.audit(limit=ACTIONS_READ).entries if one.action in ACTIONS]
+    silenced: dict[str | None, str] = {one.subject: _matched(one) for one in entries if one.action == "silence_set"}
     for (_, author, action), group in groupby(entries, key=lambda one: (one.seq, one.author, one.action)):
-        yield _deed(list(group), author, action)
+        yield _deed(list(group), author, action, silenced)
 
 
-def _deed(entries: Sequence[AuditAnswer], author: str, action: str) -> Happening:
+def _matched(entry: AuditAnswer) -> str:
+    """What a silence matches, as it is typed."""
+    matchers = msgspec.convert(entry.detail.get("matchers", []), list[Matcher])
+    return ", ".join(written_matchers(matchers))
+
+
+def _deed(entries: Sequence[AuditAnswer], author: str, action: str, silenced: Mapping[str | None, str]) -> Happening:
     first = entries[0]
     what = f"{ACTIONS[action]} by {author}"
     if len(entries) > 1:
@@ -107,7 +117,7 @@ def _deed(entries: Sequence[AuditAnswer], author: str, action: str) -> Happening
     return Happening(
         at_ms=first.at_ms,
         kind="acknowledged" if action in _OF_ALERTS else "silenced" if action.startswith("silence") else "changed",
-        subject=str(first.detail.get("task") or first.subject or "all"),
+        subject=str(first.detail.get("task") or silenced.get(first.subject) or first.subject or "all"),
         what=what,
         href_alert=first.subject if action in _OF_ALERTS else None,
         href_task=first.subject if action in _OF_TASKS else None,
