@@ -270,6 +270,34 @@ def wait_until_half_full(pipe: int) -> None:
     assert count[0] >= PIPE_BYTES // 2
 
 
+@pytest.mark.parametrize(
+    "want",
+    ["threading.stack_size(1 << 46)", "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))"],
+    ids=["threads", "files"],
+)
+def test_without_threads_or_files_the_command_has_its_output_to_itself(env: dict[str, str], want: str) -> None:
+    """Where the user's limits leave us nothing, nobody copies; the command and its exit code are the same."""
+    start = f"import resource, sys, threading; from jobsight.cli import main; {want}; sys.exit(main())"
+    command = ["run", "--task", "t", "--", "/bin/sh", "-c", "echo out; exit 4"]
+    code, out, _ = run([sys.executable, "-c", f"import jobsight.client.run; {start}", *command], env)
+
+    assert (4, b"out\n") == (code, out)
+
+
+@pytest.mark.parametrize("module", ["json", "http", "select", "ssl"])
+def test_modules_of_the_command_are_not_ours(
+    monitor: Monitor, env: dict[str, str], tmp_path: Path, module: str
+) -> None:
+    """PYTHONPATH is the command's: what lies there under a name of Python's own is loaded by the command alone."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / f"{module}.py").write_text("raise RuntimeError('not for you')\n")
+    env |= {"PYTHONPATH": os.pathsep.join([*filter(None, [env.get("PYTHONPATH")]), str(tmp_path / "theirs")])}
+    ended = run(shell('echo "$PYTHONPATH"; exit 4'), env)
+
+    assert (4, f"{env['PYTHONPATH']}\n".encode(), b"") == ended
+    assert ["update_status", "job_failed"] == [body["type"] for body in monitor.reports()]
+
+
 @pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_stderr_that_takes_nothing_changes_no_end(env: dict[str, str], tmp_path: Path, closed: str) -> None:
     """Where even the word about lost reports cannot be said, the exit code is still the command's."""
@@ -450,9 +478,10 @@ def test_a_command_that_takes_too_long_is_ended_with_all_it_started(
     assert 0.2 <= monitor.reports()[-1]["duration_ms"] / 1000 < 10
 
 
-def test_a_command_that_ends_in_time_is_left_alone(env: dict[str, str]) -> None:
-    """A timeout that does not come changes nothing."""
-    assert (3, b"", b"") == run(shell("exit 3", "--timeout", "1h"), env)
+@pytest.mark.parametrize("timeout", ["1h", "0"])
+def test_a_command_that_ends_in_time_is_left_alone(env: dict[str, str], timeout: str) -> None:
+    """A timeout that does not come changes nothing; 0 is none, as `timeout` and `--heartbeat` have it."""
+    assert (3, b"", b"") == run(shell("sleep 0.1; exit 3", "--timeout", timeout), env)
 
 
 def test_a_command_that_will_not_end_is_killed(monitor: Monitor, env: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ Help pages and usage errors are drawn by rich-click; a command that just runs ne
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 fine, 1 something is wrong, 2 usage, further ones as `errors` lists them.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in (["run"], ["report"]):
+        _leave_the_commands_modules()
     if words[:1] == ["run"]:
         from jobsight.client.run import main as run_client
 
@@ -39,3 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from jobsight.cli.commands import run
 
     return run(words)
+
+
+def _leave_the_commands_modules() -> None:
+    """
+    Import nothing from PYTHONPATH: it is meant for the command, and a module there that is called as one of Python's own
+    would stand in its place.
+    """
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    theirs = {os.path.abspath(one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}
+    sys.path[:] = [one for one in sys.path if one == own or os.path.abspath(one) not in theirs]

@@ -92,7 +92,7 @@ class Pump:
         self._thread: Final = threading.Thread(target=self._run, name="jobsight-output", daemon=True)
 
     def start(self) -> None:
-        """Begin to copy."""
+        """Begin to copy. Raises RuntimeError where there can be no further thread."""
         self._thread.start()
 
     def stop(self) -> None:

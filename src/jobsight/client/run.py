@@ -59,8 +59,8 @@ Options:
   --queue NAME       The queue from which the job came.
   --label KEY=VALUE  May be given up to 16 times.
   --timeout TIME     End the command after it (30s, 5m, 2h): SIGTERM, 10 s later
-                     SIGKILL, exit code 124.
-  --heartbeat TIME   Seconds between signs of life.  [default: 30s]
+                     SIGKILL, exit code 124. 0 for none.
+  --heartbeat TIME   Between signs of life; 0 for none.  [default: 30s]
   --retries N        Tries of this job before this one.
   --max-retries N    Tries that may follow the first; while some are left, a
                      failure is recorded and alerts nobody.
@@ -81,7 +81,7 @@ class Order:
             raise UsageError("there is no command; write it behind `--`")
         self.task: Final = words.values["--task"]
         self.command: Final = words.rest
-        self.timeout_s: Final = words.seconds("--timeout")
+        self.timeout_s: Final = words.seconds("--timeout") or None
         self.timeout_text: Final = _with_unit(words.values.get("--timeout", ""))
         self.has_progress: Final = "--no-progress" not in words.flags
         self.job_id: Final = words.values.get("--job-id")
@@ -190,6 +190,14 @@ class Output:
         self._pumps: Final[list[Pump]] = []
         self._job: Final = job
         self._has_progress: Final = has_progress
+        try:
+            self._pass_all()
+        except (OSError, RuntimeError):
+            # No more files or threads, as this user has them: then the command has its output to itself.
+            self._leave()
+
+    def _pass_all(self) -> None:
+        """Begin to copy, before there is a command: what cannot begin now must not fail under it."""
         places = {number: _place_of(number) for number in (STDOUT, STDERR)}
         if places[STDOUT] is not None and places[STDOUT] == places[STDERR]:
             self._pass(STDOUT, [STDOUT, STDERR])
@@ -198,12 +206,18 @@ class Output:
             if place is not None:
                 self._pass(number, [number])
 
+    def _leave(self) -> None:
+        for pump in self._pumps:
+            pump.stop()
+            pump.join()
+        self.start()
+        self._pumps.clear()
+        self.redirections.clear()
+
     def start(self) -> None:
-        """The command has started: pass on what it puts out."""
+        """The command has started, and holds its ends of the pipes alone."""
         for here in {here for here, _ in self.redirections}:
             os.close(here)
-        for pump in self._pumps:
-            pump.start()
 
     def stop(self) -> None:
         """The command has ended: pass on the rest. Waits for it, but not long: whoever reads it may be slow."""
@@ -226,8 +240,10 @@ class Output:
 
     def _pass(self, target: int, numbers: Sequence[int]) -> None:
         source, entrance = os.pipe()
-        self._pumps.append(Pump(source, target, self._look()))
         self.redirections.extend((entrance, number) for number in numbers)
+        pump = Pump(source, target, self._look())
+        pump.start()
+        self._pumps.append(pump)
 
     def _look(self) -> Callable[[bytes], None]:
         if not self._has_progress:
