@@ -6,7 +6,7 @@ import re
 import signal
 
 import pytest
-from browser_scene import Monitor, address_of_alert
+from browser_scene import Monitor, address_of_alert, monitor
 
 pytest.importorskip("playwright")
 from playwright.sync_api import Page, expect
@@ -196,6 +196,15 @@ def test_a_phone_shows_every_page_without_sideways_scrolling(visit, path: str) -
     page = visit(path, width=390, is_mobile=True, has_touch=True)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_phone_a_channel_can_be_tried(visit, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The button is seen whole, beside the channel's name and how it does."""
+    with monitor(tmp_path_factory.mktemp("channel"), "--notify", "json://127.0.0.1:9/hook") as one:
+        page = visit("/settings", of=one, width=390)
+        button = page.get_by_role("button", name="Send a test").bounding_box()
+
+        assert button["x"] + button["width"] <= 390 - 12
 
 
 def test_what_somebody_types_is_left_alone(visit, shared: Monitor, unique: str) -> None:

@@ -199,6 +199,17 @@ def test_what_somebody_did_is_told_by_the_name_of_the_task(browser: httpx.Client
         assert re.search(rf"{re.escape(subject)} <span[^>]*><svg[^>]*><use[^>]*></svg>{what} by", page), what
 
 
+def test_a_check_that_came_with_a_report_says_so(browser: httpx.Client, name: str) -> None:
+    """Nobody has set it: not a sentence that ends before the name."""
+    alive = {"type": "heartbeat", "job_id": f"{name}-9", "task": f"{name}.own", "check": {"max_runtime": "1h"}}
+    lines = [json.dumps(alive), failure(f"{name}-9", f"{name}.own")]
+    browser.post(EVENTS, content="\n".join(lines).encode(), headers=NDJSON).raise_for_status()
+    page = browser.get(address(browser, f"{name}.own")).text
+
+    assert re.search(r"Last changed .* by a report\.", page)
+    assert "Set by a report." in browser.get(f"/tasks/{name}.own").text
+
+
 def test_a_form_that_comes_too_late_leads_back(browser: httpx.Client, name: str) -> None:
     """Somebody else has resolved it: the refusal in words has a way back to the page from which the form came."""
     path = address(browser, f"{name}.load")
