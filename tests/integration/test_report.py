@@ -167,3 +167,16 @@ def test_help_and_the_list_of_commands_name_it(tmp_path: Path) -> None:
 def test_a_monitor_that_is_off_gets_nothing(tmp_path: Path) -> None:
     """`JOBSIGHT_SERVER=off` switches a script's reports off."""
     assert (0, "", "") == report("off", tmp_path, "j1", "running")
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"), [("done", "completed"), ("Failed", "failed"), ("canceled", "cancelled"), ("copying", None)]
+)
+def test_a_word_that_sounds_like_an_end_is_stored_and_the_true_one_is_named(
+    monitor: Monitor, tmp_path: Path, status: str, meant: str | None
+) -> None:
+    """A script that says `done` would never hear that its job is taken for one that still goes on."""
+    code, _, said = report(monitor.url, tmp_path, "j", status)
+
+    assert 0 == code
+    assert ("" if meant is None else f"for an end say {meant}") == said.strip().rpartition("; ")[2]

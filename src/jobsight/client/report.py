@@ -83,6 +83,13 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_USAGE
     if settings.is_off:
         return 0
+    status = words.rest[1]
+    meant = _ENDS.get(status.lower())
+    if meant is not None and meant != status:
+        put_out(
+            STDERR,
+            f"jobsight report: {status!r} is taken as a word of your own, which ends no job; for an end say {meant}\n",
+        )
     return _send(settings, line_of(reports.source_name(), 1, body), is_strict="--strict" in words.flags)
 
 
@@ -109,6 +116,15 @@ def body_of(words: Words) -> dict[str, Any]:
         body["message"] = reports.clean_message(body["message"])
     return body
 
+
+_ENDS: Final = {
+    **dict.fromkeys(
+        ("completed", "complete", "done", "success", "succeeded", "successful", "finished", "ok"), "completed"
+    ),
+    **dict.fromkeys(("failed", "fail", "failure", "error", "errored"), "failed"),
+    **dict.fromkeys(("cancelled", "cancel", "canceled", "aborted"), "cancelled"),
+}
+"""Words for an end, and how the monitor calls it. Others than its own are statuses like any other, as in a pipeline's steps."""
 
 _TYPES: Final = {"completed": "job_completed", "failed": "job_failed", "cancelled": "job_cancelled"}
 
