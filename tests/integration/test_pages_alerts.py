@@ -170,6 +170,16 @@ def test_a_silence_holds_for_the_task_and_can_be_ended(browser: httpx.Client, na
     assert 400 == browser.post(path + "/silence", data={"for": "soon"}).status_code
 
 
+@pytest.mark.parametrize("size", [128, 129, 200])
+def test_a_silence_holds_whatever_the_length_of_a_name(browser: httpx.Client, name: str, size: int) -> None:
+    """Patterns are shorter than names may be; what the page says is silenced is."""
+    task = f"{name}-".ljust(size, "x")
+    browser.post(EVENTS, content=failure(f"{name}-8", task).encode(), headers=NDJSON).raise_for_status()
+    silenced = browser.post(address(browser, task) + "/silence", data={"for": "1h", "what": "task"})
+
+    assert "Silenced until" in silenced.text
+
+
 def test_what_is_acknowledged_and_silenced_stands_on_both_shelves(browser: httpx.Client, name: str) -> None:
     """The number of alerts beside a silence leads to a list in which they are, whoever takes care of them."""
     path = address(browser, f"{name}.load")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from jobsight.core.alert import RESOLVED, Alert
 from jobsight.core.events import InternalEvent
+from jobsight.core.globs import GLOB_CHARACTERS_MAX
 from jobsight.core.routing import Matcher
 from jobsight.core.silences import SILENCES_MAX
 from jobsight.core.tokens import TokenScope
@@ -91,9 +92,9 @@ class Actions:
         form, alert = await form_body(request), self._alert(request)
         what = form.get("what", "alert")
         if what == "task" and alert.task is not None:
-            matcher = Matcher(name="task", pattern=alert.task)
+            matcher = _matcher("task", alert.task)
         elif what == "queue" and alert.queue is not None:
-            matcher = Matcher(name="queue", pattern=alert.queue)
+            matcher = _matcher("queue", alert.queue)
         else:
             matcher = Matcher(name="alert_id", pattern=alert.alert_id)
         await self._doing.store(self._silences([matcher], request, form))
@@ -137,8 +138,8 @@ class Actions:
         """Nobody is told of the tasks and queues of the jobs that match."""
         form = await form_body(request)
         met = await self._gathered(form, "silence")
-        matchers = [Matcher(name="task", pattern=task) for task in met.tasks]
-        matchers += [Matcher(name="queue", pattern=queue) for queue in met.queues]
+        matchers = [_matcher("task", task) for task in met.tasks]
+        matchers += [_matcher("queue", queue) for queue in met.queues]
         await self._doing.store(self._silences(matchers, request, form))
         return back(form, "silenced", "/jobs", len(matchers))
 
@@ -201,12 +202,18 @@ def _hands(verb: str, alerts: Sequence[Alert], request: Request, form: Form) -> 
         return [hand_at(alert, verb, None, comment, author) for alert in alerts]
 
 
+def _matcher(field: str, name: str) -> Matcher:
+    """A condition that a name fulfils: of one that is longer than patterns may be, by its beginning."""
+    is_long = len(name) > GLOB_CHARACTERS_MAX
+    return Matcher(name=field, pattern=f"{name[: GLOB_CHARACTERS_MAX - 1]}*" if is_long else name)
+
+
 def _matcher_of(alert: Alert) -> Matcher:
     """What has to be silenced so that nobody hears of an alert's kind."""
     if alert.task is not None:
-        return Matcher(name="task", pattern=alert.task)
+        return _matcher("task", alert.task)
     if alert.queue is not None:
-        return Matcher(name="queue", pattern=alert.queue)
+        return _matcher("queue", alert.queue)
     return Matcher(name="alert_id", pattern=alert.alert_id)
 
 
