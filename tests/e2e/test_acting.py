@@ -75,7 +75,7 @@ def test_a_problem_is_resolved_by_hand_and_kept(visit, shared: Monitor, unique: 
     page.goto(f"/alerts?show=history&task={unique}")
     page.locator("#past [data-open]").click()
 
-    expect(page.get_by_label("Receipt")).to_contain_text("resolved: by_hand")
+    expect(page.get_by_label("Receipt")).to_contain_text("resolved: by hand")
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 

@@ -339,3 +339,27 @@ def test_an_alert_is_explained() -> None:
         "mail: not told again yet: it was told, and is repeated after 4 hours",
         "trigger to mail: waiting after 0 tries (told at once: the first of its group)",
     ] == [fact.text for fact in facts]
+
+
+def test_what_was_found_keeps_its_time_whatever_is_done_about_it() -> None:
+    """The last time while that is known; once somebody has seen to it, no time rather than that of his doing."""
+    watch = a_watch()
+    times: list[int | None] = []
+
+    def look() -> None:
+        (alert,) = {one.alert_id: one for one in watch.raised}.values()
+        facts = explain(watch.state, alert, [], watch.now_ms)
+        times.extend(fact.at_ms for fact in facts if fact.name is FactName.FOUND)
+        watch.step(MINUTE_MS)
+
+    watch.report(failed("a", "backup"))
+    first_ms, alert_id = watch.now_ms, alert_of(watch).alert_id
+    look()
+    watch.tell(AlertAcknowledged(alert_id=alert_id, by="me"))
+    look()
+    watch.report(failed("b", "backup"))
+    look()
+    watch.tell(AlertResolved(alert_id=alert_id, by="me"))
+    look()
+
+    assert [first_ms, first_ms, None, None] == times

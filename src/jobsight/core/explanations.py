@@ -120,7 +120,7 @@ def explain(state: State, alert: Alert, deliveries: Iterable[Delivery], at_ms: i
     facts = [
         Fact(name=FactName.RULE, text=f"{alert.rule} ({alert.severity})", at_ms=alert.opened_ms),
         *_inputs(state, alert),
-        Fact(name=FactName.FOUND, text=alert.text or alert.last_error, at_ms=alert.updated_ms),
+        Fact(name=FactName.FOUND, text=alert.text or alert.last_error, at_ms=_found_ms(alert)),
     ]
     if alert.first_error not in ("", alert.last_error):
         facts.append(Fact(name=FactName.FIRST_ERROR, text=f"at first: {alert.first_error}", at_ms=alert.opened_ms))
@@ -137,13 +137,26 @@ def explain(state: State, alert: Alert, deliveries: Iterable[Delivery], at_ms: i
         text = f"acknowledged by {alert.by}" + (f": {alert.comment}" if alert.comment else "")
         facts.append(Fact(name=FactName.ACKNOWLEDGED, text=text, at_ms=alert.acknowledged_ms))
     if alert.state == RESOLVED:
-        facts.append(Fact(name=FactName.RESOLVED, text=f"resolved: {alert.reason}", at_ms=alert.resolved_ms))
+        facts.append(
+            Fact(
+                name=FactName.RESOLVED,
+                text=f"resolved: {(alert.reason or '').replace('_', ' ')}",
+                at_ms=alert.resolved_ms,
+            )
+        )
     else:
         held = _held_back(state, alert, at_ms)
         facts += [fact for fact in held if fact.name is not FactName.STATE]  # it stands there already
     for delivery in deliveries:
         facts += [_delivery_fact(delivery), *_try_facts(delivery)]
     return facts
+
+
+def _found_ms(alert: Alert) -> int | None:
+    """When it was found the last time, ms UTC; None where what was done about it since is all that is known."""
+    if alert.count == 1:
+        return alert.opened_ms
+    return alert.updated_ms if alert.state in (FIRING, PENDING) else None
 
 
 def why_not(
@@ -171,7 +184,7 @@ def why_not(
         facts += [_retry_fact(job) for job in jobs if job.status == RETRYING]
         facts += _would_be_silenced(state, task, at_ms)
     if last is not None:
-        text = f"its last alert was {last.rule}, resolved: {last.reason}"
+        text = f"its last alert was {last.rule}, resolved: {(last.reason or '').replace('_', ' ')}"
         facts.append(Fact(name=FactName.LAST_ALERT, text=text, at_ms=last.resolved_ms))
     if check is None:
         text = "nothing is expected of this task: only failures that are reported raise an alert"
