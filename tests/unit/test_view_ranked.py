@@ -145,6 +145,17 @@ def test_a_flush_puts_few_buckets_in_order(connection: apsw.Connection) -> None:
     assert 4 * 81 == counts[-1]
 
 
+def test_a_view_that_is_made_anew_leaves_no_bucket_behind(connection: apsw.Connection) -> None:
+    """There each flush holds an hour, and ends hundreds of buckets: those before the last hour are all in order."""
+    store = RollupStore(connection)
+    tasks, hours = ("etl", "mail", "train"), 5
+    for hour in range(hours):
+        starts = [START_MS + hour * 3_600_000 + place * 10_000 for place in range(360)]
+        store.merge({(start_ms, task): many(1_000) for start_ms in starts for task in tasks})
+
+    assert (hours - 1) * 360 == len([width for width, _ in in_order(connection, "mail") if width == 10])
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 60), st.sampled_from([None, "a", "b"]), st.integers(50, 500), st.integers(1, 90)),

@@ -34,9 +34,10 @@ RANKED_FROM: Final = 64
 """Different durations from which on a bucket that is over is put in order; one with fewer is asked as quickly as it is."""
 
 RANKED_AT_ONCE: Final = 64
-"""Buckets that one flush puts in order, some 70 us each, and one more for each `ADDITIONS_A_RANKED` additions."""
-
-ADDITIONS_A_RANKED: Final = 128
+"""
+Buckets that one flush puts in order, some 70 us each, beside as many as it may have ended by what it adds itself. In a view that
+is made anew times lie far apart in each flush: what was left behind there would leave the cache, and never be in order.
+"""
 
 # One bucket.
 SELECT_ROLLUP: Final = "SELECT content FROM rollups WHERE width_s = ? AND task = ? AND bucket_ms = ?"
@@ -77,7 +78,7 @@ class RollupStore:
         for start_ms, addition in of_all.items():
             self._merge(touched, start_ms, ALL_JOBS, addition, kept_from_ms)
         rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
-        rows += self._ranked(max(of_all, default=0), touched, RANKED_AT_ONCE + len(additions) // ADDITIONS_A_RANKED)
+        rows += self._ranked(max(of_all, default=0), touched, RANKED_AT_ONCE + _ended_at_most(additions))
         self._connection.executemany(REPLACE_ROLLUP, rows)
         self._keep(touched)
 
@@ -146,6 +147,11 @@ class RollupStore:
             cached[key] = (rollup, size)
         while self._size > CACHED_SIZE_MAX:
             self._size -= cached.pop(next(iter(cached)))[1]
+
+
+def _ended_at_most(additions: dict[RollupKey, Rollup]) -> int:
+    """How many buckets that are to be put in order are filled by additions: of a task, and of all jobs."""
+    return 2 * sum(len(addition.durations) for addition in additions.values()) // RANKED_FROM
 
 
 def _order(key: _Key) -> tuple[int, bool, Scope, int]:

@@ -36,10 +36,13 @@ class Rendering:
         self._environment.filters.update(words.FILTERS)
         self._environment.globals.update(asset=assets.url, version=__version__)
 
-    def warm(self) -> None:
-        """Compile every template, so that nobody waits for it who looks at a page for the first time."""
-        for name in self._environment.list_templates(extensions=["html"]):
-            self._environment.get_template(name)
+    def names(self) -> list[str]:
+        """Of all templates."""
+        return self._environment.list_templates(extensions=["html"])
+
+    def compile(self, name: str) -> None:
+        """Compile one of them, so that nobody waits for it who looks at a page for the first time; some 15 ms, once."""
+        self._environment.get_template(name)
 
     def render(self, template: str, *, is_part: bool, view: Any, chrome: Any) -> bytes:
         """A page as UTF-8; lone surrogates, which JSON allows in names, become question marks."""

@@ -12,6 +12,8 @@ import asyncio
 import gzip
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +43,9 @@ FRESH_S: Final = 1.0
 
 KEPT_MAX: Final = 256
 """Pages that are kept at once; the one made first goes first."""
+
+COMPILE_PAUSE_S: Final = 0.05
+"""Between two templates that are compiled ahead."""
 
 GZIP_LEVEL: Final = 3
 PART_HEADER: Final = "x-jobsight-part"
@@ -197,7 +202,14 @@ class Site:
     def warm(self) -> None:
         """Compile all templates in a reading thread, once, so that no page waits for its own. On the loop's thread."""
         if self._warming is None:
-            self._warming = asyncio.ensure_future(self._asking.ask(lambda source: self._rendering.warm()))
+            self._warming = asyncio.ensure_future(self._compile_all())
+
+    async def _compile_all(self) -> None:
+        """One by one: beside a thread that computes all the time, each row of a query waits for its turn on the interpreter."""
+        for name in self._rendering.names():
+            with suppress(HttpRefusal):  # then the page that needs it compiles it
+                await self._asking.ask(partial(_compile, self._rendering, name))
+            await asyncio.sleep(COMPILE_PAUSE_S)
 
     def forget(self) -> None:
         """Something was changed through a page: whoever looks from now on sees it, also where a page is just being made."""
@@ -291,6 +303,10 @@ class Site:
 
 def _nothing(ground: Ground, wanted: Wanted) -> Finish:
     raise AssertionError("the answer to a form is not looked at again")
+
+
+def _compile(rendering: Rendering, name: str, _: Source) -> None:
+    rendering.compile(name)
 
 
 def _keep(
