@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -251,8 +251,13 @@ def check_cost(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
     return figures
 
 
+STARTED_S: Final = 5.0
+"""Two seconds after a start, templates begin to be compiled; that takes another two."""
+
+
 def _settled(pid: int) -> None:
-    """Wait until what a start brings with it is done: less than a tenth of a core over two seconds."""
+    """Wait until what a start brings with it is done: less than a tenth of a core over two seconds, pages made ready as well."""
+    time.sleep(STARTED_S)
     for _ in range(120):
         before_s = _cpu_s(pid)
         time.sleep(2)

@@ -44,7 +44,7 @@ FRESH_S: Final = 1.0
 KEPT_MAX: Final = 256
 """Pages that are kept at once; the one made first goes first."""
 
-COMPILE_PAUSE_S: Final = 0.05
+COMPILE_PAUSE_S: Final = 0.01
 """Between two templates that are compiled ahead."""
 
 GZIP_LEVEL: Final = 3
