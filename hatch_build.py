@@ -32,7 +32,7 @@ class PagesError(RuntimeError):
     """The pages could not be built."""
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # generic for its own checker alone
     """What hatchling calls."""
 
     def dependencies(self) -> list[str]:

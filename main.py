@@ -62,7 +62,7 @@ def what_is_missing() -> str | None:
         return "no module " + ", ".join(missing)
     sys.path.insert(0, str(ROOT / "src"))
     try:
-        import jobsight.cli  # noqa: F401
+        import jobsight.cli  # noqa: F401 - only whether it can be imported
     except ImportError as error:
         return str(error)
     return None

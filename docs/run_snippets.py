@@ -77,7 +77,7 @@ def run(commands: list[Command]) -> list[Command]:
             "TERM": "dumb",
         }
         done = subprocess.run(  # noqa: S603 - commands of the project's own pages
-            ["bash", "-c", script],  # noqa: S607
+            ["bash", "-c", script],  # noqa: S607 - the one on PATH, as its reader has it
             cwd=folder,
             env=surroundings,
             stdin=subprocess.DEVNULL,

@@ -32,7 +32,7 @@ class Inbox:
     def __init__(self, show: Callable[[EmailMessage], None]) -> None:
         self._show = show
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd calls it so
         """One mail has come in."""
         self._show(message_from_bytes(envelope.content, _class=EmailMessage, policy=default))
         return "250 OK"

@@ -119,7 +119,7 @@ def clean_count(count: object) -> int | None:
     if count is None:
         return None
     try:
-        return min(max(0, int(count)), limits.MEASURE_MAX - 1)  # type: ignore[call-overload, no-any-return]
+        return min(max(0, int(count)), limits.MEASURE_MAX - 1)  # type: ignore[call-overload, no-any-return]  # tried, whatever it is
     except (OverflowError, TypeError) as error:
         raise ValueError(f"expected a whole number of retries, got {count!r}") from error
 

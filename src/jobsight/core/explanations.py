@@ -137,19 +137,17 @@ def explain(state: State, alert: Alert, deliveries: Iterable[Delivery], at_ms: i
         text = f"acknowledged by {alert.by}" + (f": {alert.comment}" if alert.comment else "")
         facts.append(Fact(name=FactName.ACKNOWLEDGED, text=text, at_ms=alert.acknowledged_ms))
     if alert.state == RESOLVED:
-        facts.append(
-            Fact(
-                name=FactName.RESOLVED,
-                text=f"resolved: {(alert.reason or '').replace('_', ' ')}",
-                at_ms=alert.resolved_ms,
-            )
-        )
+        facts.append(Fact(name=FactName.RESOLVED, text=_resolved_text(alert), at_ms=alert.resolved_ms))
     else:
         held = _held_back(state, alert, at_ms)
         facts += [fact for fact in held if fact.name is not FactName.STATE]  # it stands there already
     for delivery in deliveries:
         facts += [_delivery_fact(delivery), *_try_facts(delivery)]
     return facts
+
+
+def _resolved_text(alert: Alert) -> str:
+    return f"resolved: {(alert.reason or '').replace('_', ' ')}"
 
 
 def _found_ms(alert: Alert) -> int | None:
@@ -184,7 +182,7 @@ def why_not(
         facts += [_retry_fact(job) for job in jobs if job.status == RETRYING]
         facts += _would_be_silenced(state, task, at_ms)
     if last is not None:
-        text = f"its last alert was {last.rule}, resolved: {(last.reason or '').replace('_', ' ')}"
+        text = f"its last alert was {last.rule}, {_resolved_text(last)}"
         facts.append(Fact(name=FactName.LAST_ALERT, text=text, at_ms=last.resolved_ms))
     if check is None:
         text = "nothing is expected of this task: only failures that are reported raise an alert"

@@ -199,7 +199,7 @@ class Ticker:
 
     def register(self, changes: Changes) -> None:
         """
-        Take note of what has changed. Called before a flush, and after every batch of events that the ticker has said.
+        Take note of what has changed. Called before a flush, and after what the ticker has said, once for ticks in a row.
 
         Args:
             changes: Of the state, not yet flushed.
@@ -314,7 +314,8 @@ class Ticker:
         now_ms = self._clock_ms()
         for subject in subjects:
             self._put_again(subject, now_ms)
-        self.register(self._state.changes)
+        if not self.is_behind:  # else the last of several batches sees to all that they have changed, or a flush does
+            self.register(self._state.changes)
 
     def _add_ready(self, events: list[InternalEvent]) -> None:
         """Events that can be said without waiting; the same one twice is one."""
