@@ -23,7 +23,7 @@ from jobsight.core.kept import Kept
 from jobsight.view import words
 from jobsight.view.answers import FacetValue, Subject
 from jobsight.view.job_filter import LABELS_MAX, NAMED, WORDS_MAX, JobFilter, Names, moment_of
-from jobsight.view.words import KnownWords
+from jobsight.view.words import KnownWords, Stored
 
 COUNT_MAX: Final = 10_000
 """Jobs that are counted one by one; above it stands "10,000+"."""
@@ -68,24 +68,29 @@ _CONDITIONS: Final = r"""
     AND (?27 IS NULL OR job_id LIKE ?27 ESCAPE '\' OR error LIKE ?27 ESCAPE '\' OR message LIKE ?27 ESCAPE '\')
     AND (?28 IS NULL OR job_id LIKE ?28 ESCAPE '\' OR error LIKE ?28 ESCAPE '\' OR message LIKE ?28 ESCAPE '\')
 """
-_NEWEST: Final = "ORDER BY number DESC LIMIT ?3"
-_OLDEST: Final = "ORDER BY number LIMIT ?3"
+# All that is found, as one row of five lists: every row that is stepped to hands the interpreter to the thread that takes reports.
+_LISTS: Final = """
+SELECT json_group_array(number), json_group_array(status), json_group_array(task), json_group_array(queue),
+    json_group_array(host) FROM (
+"""
+_NEWEST: Final = "ORDER BY number DESC LIMIT ?3)"
+_OLDEST: Final = "ORDER BY number LIMIT ?3)"
 
 # Jobs of a window that match; candidates come by the index of statuses.
 _BY_STATUS: Final = f"""
-SELECT number, status, task, queue, host FROM jobs INDEXED BY jobs_by_status
+{_LISTS} SELECT number, status, task, queue, host FROM jobs INDEXED BY jobs_by_status
 WHERE number < ?1 AND number >= ?2 AND status IN (SELECT value FROM json_each(?4)) AND status <> 1 {_CONDITIONS}
 """  # noqa: S608
 
 # The same by the index of tasks.
 _BY_TASK: Final = f"""
-SELECT number, status, task, queue, host FROM jobs INDEXED BY jobs_by_task
+{_LISTS} SELECT number, status, task, queue, host FROM jobs INDEXED BY jobs_by_task
 WHERE number < ?1 AND number >= ?2 AND task IN (SELECT value FROM json_each(?5)) {_CONDITIONS}
 """  # noqa: S608
 
 # The same by their numbers alone.
 _BY_NUMBER: Final = f"""
-SELECT number, status, task, queue, host FROM jobs NOT INDEXED
+{_LISTS} SELECT number, status, task, queue, host FROM jobs NOT INDEXED
 WHERE number < ?1 AND number >= ?2 {_CONDITIONS}
 """  # noqa: S608
 
@@ -98,11 +103,19 @@ OLDEST_OF: Final = {
     SEARCH_BY_NUMBER: _BY_NUMBER + _OLDEST,
 }
 
+# Which of some jobs match: the same parameters, but the first one is their numbers as JSON.
+SEARCH_THESE: Final = f"""
+SELECT json_group_array(number) FROM json_each(?1) CROSS JOIN jobs ON number = value WHERE true {_CONDITIONS}
+"""  # noqa: S608
+
 # The longest of some jobs; one that runs has run until now: (numbers as JSON, now, limit).
 SELECT_LONGEST: Final = """
-SELECT number FROM json_each(?1) CROSS JOIN jobs ON number = value
-ORDER BY ifnull(duration_ms, ifnull(updated_ms - ended_before_ms, ?2) - created_ms - started_after_ms) DESC NULLS LAST, number DESC
-LIMIT ?3
+SELECT json_group_array(number) FROM (
+    SELECT number FROM json_each(?1) CROSS JOIN jobs ON number = value
+    ORDER BY ifnull(duration_ms, ifnull(updated_ms - ended_before_ms, ?2) - created_ms - started_after_ms) DESC NULLS LAST,
+        number DESC
+    LIMIT ?3
+)
 """
 
 # What some jobs are about, each but once and all in one row: (numbers as JSON). An error tells jobs without a task apart.
@@ -132,8 +145,9 @@ SELECT_CREATED: Final = "SELECT created_ms FROM jobs WHERE number >= ? ORDER BY 
 _decode_statuses: Final = msgspec.json.Decoder(dict[str, int]).decode
 _decode_subjects: Final = msgspec.json.Decoder(list[tuple[Any, Any, Any, str | None]]).decode
 _decode_ids: Final = msgspec.json.Decoder(list[str]).decode
+_decode_numbers: Final = msgspec.json.Decoder(list[int]).decode
+_decode_names: Final = msgspec.json.Decoder(list[Stored]).decode
 _encode: Final = msgspec.json.Encoder().encode
-_Row = tuple[int, Any, Any, Any, Any]
 
 
 class Walk(Struct, frozen=True, kw_only=True):
@@ -141,11 +155,13 @@ class Walk(Struct, frozen=True, kw_only=True):
     What one search has met.
 
     Attributes:
-        rows: Number, status, task, queue and host of each job that matches, as rows hold them; the newest first.
+        numbers: Of the jobs that match, the newest first.
+        named: Their statuses, tasks, queues and hosts, as rows hold them: a list for each of `NAMED`.
         before: Where it would go on; 1 where nothing is left.
     """
 
-    rows: list[_Row]
+    numbers: list[int]
+    named: list[list[Stored]]
     before: int
 
 
@@ -171,21 +187,20 @@ class Explorer:
             is_enough: Asked after each look.
         """
         values, road = self._values(wanted, kept, now_ms)
-        rows: list[_Row] = []
+        numbers, named = _nothing_met()
         window = LOOK_JOBS
-        while road is not None and before > 1 and len(rows) < limit:
+        while road is not None and before > 1 and len(numbers) < limit:
             floor = max(1, before - window)
             begin = perf_counter()
-            found: Any = self._connection.execute(road, (before, floor, limit - len(rows), *values)).fetchall()
-            rows += found
-            if len(rows) >= limit:
-                return Walk(rows=rows, before=rows[-1][0])
+            self._meet(numbers, named, road, (before, floor, limit - len(numbers), *values))
+            if len(numbers) >= limit:
+                return Walk(numbers=numbers, named=named, before=numbers[-1])
             before = floor
             if perf_counter() - begin < LOOK_S:
                 window *= 2
             if is_enough():
-                return Walk(rows=rows, before=before)
-        return Walk(rows=rows, before=1)
+                return Walk(numbers=numbers, named=named, before=before)
+        return Walk(numbers=numbers, named=named, before=1)
 
     def walk_oldest(
         self,
@@ -208,45 +223,50 @@ class Explorer:
             `before` is where it would go on; `end` where nothing is left.
         """
         values, road = self._values(wanted, kept, now_ms)
-        rows: list[_Row] = []
+        numbers, named = _nothing_met()
         window = LOOK_JOBS
         while road is not None and start < end:
             ceiling = min(end, start + window)
             begin = perf_counter()
-            found: Any = self._connection.execute(OLDEST_OF[road], (ceiling, start, limit - len(rows), *values))
-            rows += found.fetchall()
-            if len(rows) >= limit:
-                return Walk(rows=rows, before=rows[-1][0] + 1)
+            self._meet(numbers, named, OLDEST_OF[road], (ceiling, start, limit - len(numbers), *values))
+            if len(numbers) >= limit:
+                return Walk(numbers=numbers, named=named, before=numbers[-1] + 1)
             start = ceiling
             if perf_counter() - begin < LOOK_S:
                 window *= 2
             if is_enough():
-                return Walk(rows=rows, before=start)
-        return Walk(rows=rows, before=end)
+                return Walk(numbers=numbers, named=named, before=start)
+        return Walk(numbers=numbers, named=named, before=end)
+
+    def _meet(self, numbers: list[int], named: list[list[Stored]], statement: str, bindings: tuple[Any, ...]) -> None:
+        """Add what a look finds."""
+        first, *others = self._connection.execute(statement, bindings).get
+        numbers += _decode_numbers(first)
+        for known, found in zip(named, others, strict=True):
+            known += _decode_names(found)
 
     def matching(self, wanted: JobFilter, *, kept: Kept, now_ms: int, numbers: Sequence[int]) -> set[int]:
         """Those of some jobs that match, by their numbers."""
         values, road = self._values(wanted, kept, now_ms)
         if road is None:
             return set()
-        look = self._connection.execute
-        return {one for one in numbers if look(SEARCH_BY_NUMBER, (one + 1, one, 1, *values)).fetchone() is not None}
+        bindings = (_encode(numbers).decode(), None, None, *values)
+        return set(_decode_numbers(self._connection.execute(SEARCH_THESE, bindings).get))
 
-    def longest(self, rows: Sequence[_Row], now_ms: int, limit: int) -> list[int]:
+    def longest(self, met: Walk, now_ms: int, limit: int) -> list[int]:
         """The numbers of the longest of those that a walk has met, the longest first."""
-        numbers = _encode([number for number, *_ in rows]).decode()
-        found: Any = self._connection.execute(SELECT_LONGEST, (numbers, now_ms, limit)).fetchall()
-        return [number for (number,) in found]
+        bindings = (_encode(met.numbers).decode(), now_ms, limit)
+        return _decode_numbers(self._connection.execute(SELECT_LONGEST, bindings).get)
 
     def created_ms(self, number: int) -> int | None:
         """When the oldest job that a walk has passed over was first heard of, ms UTC."""
         created: int | None = self._connection.execute(SELECT_CREATED, (number,)).get
         return created
 
-    def subjects(self, rows: Sequence[_Row]) -> list[Subject]:
+    def subjects(self, met: Walk) -> list[Subject]:
         """What the jobs that a walk has met are about, each but once."""
         text = self._words.text
-        numbers = _encode([number for number, *_ in rows]).decode()
+        numbers = _encode(met.numbers).decode()
         return [
             Subject(status=text(status) or "", task=text(task), queue=text(queue), error=error)
             for status, task, queue, error in _decode_subjects(
@@ -254,18 +274,17 @@ class Explorer:
             )
         ]
 
-    def job_ids(self, rows: Sequence[_Row], status: str) -> list[str]:
+    def job_ids(self, met: Walk, status: str) -> list[str]:
         """The ids of those that stand in a status, the newest first."""
-        numbers = _encode([number for number, *_ in rows]).decode()
+        numbers = _encode(met.numbers).decode()
         return _decode_ids(self._connection.execute(SELECT_IDS, (numbers, self._words.stored(status))).get)
 
-    def facets(self, rows: Sequence[_Row]) -> dict[str, list[FacetValue]]:
+    def facets(self, met: Walk) -> dict[str, list[FacetValue]]:
         """How often each status, task, queue and host occurs in what a walk has met, the most frequent first."""
         text = self._words.text
-        columns = list(zip(*rows, strict=True))[1:] or [()] * len(NAMED)
         return {
             name: [FacetValue(value=text(word), count=n) for word, n in Counter(column).most_common(FACET_VALUES)]
-            for name, column in zip(NAMED, columns, strict=True)
+            for name, column in zip(NAMED, met.named, strict=True)
         }
 
     def _values(self, wanted: JobFilter, kept: Kept, now_ms: int) -> tuple[tuple[Any, ...], str | None]:
@@ -330,6 +349,10 @@ class Explorer:
         pairs: list[Any] = self._connection.execute(SELECT_STANDING_OF_TASKS, (names,)).fetchall()
         of_tasks = sum(sum(_decode_statuses(one).values()) for (one,) in pairs)
         return SEARCH_BY_TASK if pairs and of_tasks < of_status else SEARCH_BY_STATUS
+
+
+def _nothing_met() -> tuple[list[int], list[list[Stored]]]:
+    return [], [[] for _ in NAMED]
 
 
 def _has_glob(wanted: JobFilter) -> bool:

@@ -12,13 +12,22 @@ from jobsight.view.answers import JobAnswer
 from jobsight.view.usage import usage_of
 from jobsight.view.words import KnownWords
 
-# One job as it is answered.
-SELECT_ANSWER: Final = """
+# A job as it is answered.
+_ANSWER: Final = """
 SELECT number, job_id, status, progress, duration_ms, resource_usage, task, queue, host, labels, attempt, retries,
     max_retries, error, message, created_ms, created_ms + started_after_ms, updated_ms, updated_ms - ended_before_ms, events
-FROM jobs WHERE number = ?
+"""
+SELECT_ANSWER: Final = _ANSWER + "FROM jobs WHERE number = ?"
+
+# Some jobs in an order: (their numbers as JSON). A row a job, not one for all: SQLite's JSON may round a fraction.
+SELECT_ANSWERS: Final = _ANSWER + "FROM json_each(?) CROSS JOIN jobs ON number = value"
+
+# What some jobs are called, all in one row: (their numbers as JSON).
+SELECT_NAMES: Final = """
+SELECT json_group_array(json_array(number, job_id)) FROM json_each(?) CROSS JOIN jobs ON number = value
 """
 
+_decode_names: Final = msgspec.json.Decoder(list[tuple[int, str]]).decode
 _decode_labels: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -31,8 +40,12 @@ class JobRows:
 
     def answers(self, numbers: Sequence[int]) -> list[JobAnswer]:
         """The jobs of some numbers, in their order; those that are not stored are left out."""
-        rows = self._connection.executemany(SELECT_ANSWER, [(number,) for number in numbers])
+        rows = self._connection.execute(SELECT_ANSWERS, (msgspec.json.encode(numbers).decode(),))
         return [self._answer(row) for row in rows]
+
+    def names(self, numbers: Sequence[int]) -> dict[int, str]:
+        """What the jobs of some numbers are called; those that are not stored are left out."""
+        return dict(_decode_names(self._connection.execute(SELECT_NAMES, (msgspec.json.encode(numbers).decode(),)).get))
 
     def _answer(self, row: tuple[Any, ...]) -> JobAnswer:
         text = self._words.text

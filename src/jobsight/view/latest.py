@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Final, cast
+from typing import Final
 
 import apsw
 import msgspec
@@ -17,17 +17,17 @@ from jobsight.view.words import KnownWords, Stored
 AMONG_JOBS: Final = 5_000
 """Jobs without a task are looked for among so many of the newest jobs: no index leads to them."""
 
-# The latest jobs of some tasks, by their index, a row a task: (tasks as they are stored, as JSON; limit). One row a task,
+# The latest jobs of some tasks, by their index, a list a task: (tasks as they are stored, as JSON; limit). All in one row,
 # since every row that is stepped to hands the interpreter to the thread that takes reports.
 SELECT_LATEST: Final = """
-SELECT wanted.key, (
+SELECT '[' || group_concat((
     SELECT json_group_array(json_array(job_id, status, queue, duration_ms, created_ms, started_after_ms,
         updated_ms - ended_before_ms, substr(error, 1, 512)))
     FROM (
         SELECT job_id, status, queue, duration_ms, created_ms, started_after_ms, updated_ms, ended_before_ms, error
         FROM jobs WHERE task = wanted.value ORDER BY number DESC LIMIT ?2
     )
-) FROM json_each(?1) AS wanted
+)) || ']' FROM json_each(?1) AS wanted
 """
 
 # The latest jobs without a task, all in one row: (jobs to look at).
@@ -40,17 +40,17 @@ FROM (
 )
 """
 
-# When the latest jobs of some tasks ran, by their index, a row a task: (tasks as they are stored, as JSON; limit; completed and
-# other jobs are kept from).
+# When the latest jobs of some tasks ran, the same way: (tasks as they are stored, as JSON; limit; completed and other jobs are
+# kept from).
 SELECT_RUNS: Final = """
-SELECT wanted.key, (
+SELECT '[' || group_concat((
     SELECT json_group_array(json_array(job_id, created_ms + ifnull(started_after_ms, 0), updated_ms - ended_before_ms))
     FROM (
         SELECT job_id, status, created_ms, started_after_ms, updated_ms, ended_before_ms
         FROM jobs WHERE task = wanted.value ORDER BY number DESC LIMIT ?2
     )
     WHERE ended_before_ms IS NULL OR updated_ms - ended_before_ms >= CASE WHEN status = 1 THEN ?3 ELSE ?4 END
-) FROM json_each(?1) AS wanted
+)) || ']' FROM json_each(?1) AS wanted
 """
 
 # When the job that stands in a status for longest was first heard of, by the index of those not completed: (status).
@@ -61,6 +61,7 @@ SELECT created_ms FROM jobs WHERE status = ?1 AND status <> 1 ORDER BY number LI
 
 _Row = tuple[str, Stored, Stored, int | float | None, int, int | None, int | None, str | None]
 _decode: Final = msgspec.json.Decoder(list[_Row]).decode
+_decode_all: Final = msgspec.json.Decoder(list[list[_Row]]).decode
 
 
 class Run(Struct, frozen=True, array_like=True, gc=False):
@@ -71,7 +72,7 @@ class Run(Struct, frozen=True, array_like=True, gc=False):
     end_ms: int | None
 
 
-_decode_runs: Final = msgspec.json.Decoder(list[Run]).decode
+_decode_runs: Final = msgspec.json.Decoder(list[list[Run]]).decode
 
 
 class LatestJob(Struct, frozen=True, kw_only=True, gc=False):
@@ -119,8 +120,8 @@ class LatestQueries:
         with self._moment():
             kept = self._kept()
             wanted = msgspec.json.encode([self._words.stored(task) for task in tasks]).decode()
-            rows = cast("list[tuple[int, str]]", self._connection.execute(SELECT_LATEST, (wanted, limit)).fetchall())
-            return {tasks[place]: self._short(content, kept) for place, content in rows}
+            found = _decode_all(self._connection.execute(SELECT_LATEST, (wanted, limit)).get or "[]")
+            return {task: self._short(rows, kept) for task, rows in zip(tasks, found, strict=True)}
 
     def runs_of(self, tasks: Sequence[str], limit: int) -> dict[str, list[Run]]:
         """When the latest jobs of some tasks ran, the newest first; a task without any has none."""
@@ -128,15 +129,15 @@ class LatestQueries:
             kept = self._kept()
             wanted = msgspec.json.encode([self._words.stored(task) for task in tasks]).decode()
             values = (wanted, limit, kept.completed_from_ms, kept.other_from_ms)
-            rows = cast("list[tuple[int, str]]", self._connection.execute(SELECT_RUNS, values).fetchall())
-            return {tasks[place]: _decode_runs(content) for place, content in rows}
+            found = _decode_runs(self._connection.execute(SELECT_RUNS, values).get or "[]")
+            return dict(zip(tasks, found, strict=True))
 
     def latest_without_task(self, limit: int) -> dict[str | None, list[LatestJob]]:
         """The latest jobs without a task by their queue, the newest first, as far as they are among the last `AMONG_JOBS`."""
         found: dict[str | None, list[LatestJob]] = {}
         with self._moment():
             content = self._connection.execute(SELECT_LATEST_WITHOUT_TASK, (AMONG_JOBS,)).get
-            for job in self._short(content, self._kept()):
+            for job in self._short(_decode(content), self._kept()):
                 jobs = found.setdefault(job.queue, [])
                 if len(jobs) < limit:
                     jobs.append(job)
@@ -148,10 +149,10 @@ class LatestQueries:
             found: int | None = self._connection.execute(SELECT_OLDEST, (self._words.stored(status),)).get
             return found
 
-    def _short(self, content: str, kept: Kept) -> list[LatestJob]:
+    def _short(self, rows: Sequence[_Row], kept: Kept) -> list[LatestJob]:
         text = self._words.text
         found: list[LatestJob] = []
-        for job_id, stored, queue, duration_ms, created_ms, started_after_ms, ended_ms, error in _decode(content):
+        for job_id, stored, queue, duration_ms, created_ms, started_after_ms, ended_ms, error in rows:
             status = text(stored) or ""
             if is_gone(kept, status, ended_ms):
                 continue

@@ -232,17 +232,16 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
             before = before_number(cursor, applied.jobs_total + 1)
             most = limit if cursor is not None else max(limit, COUNT_MAX)
             met = self._explorer.walk(wanted, kept=kept, now_ms=now_ms, before=before, limit=most, is_enough=is_enough)
-            rows = met.rows[:limit]
-            rest = rows[-1][0] if len(met.rows) > limit or len(rows) == limit else met.before
+            numbers = met.numbers[:limit]
+            rest = numbers[-1] if len(numbers) == limit else met.before
             counted = None
             if cursor is None:
-                by_name = self._explorer.facets(met.rows)
-                counted = Facets(count=len(met.rows), is_all=met.before <= 1, **by_name)
+                by_name = self._explorer.facets(met)
+                counted = Facets(count=len(met.numbers), is_all=met.before <= 1, **by_name)
             if order == "oldest":
                 return replace(self._oldest(wanted, kept, now_ms, limit, None, is_enough), facets=counted)
-            numbers = [number for number, *_ in rows]
             if order == "longest":
-                numbers, rest = self._explorer.longest(met.rows, now_ms, limit), 0
+                numbers, rest = self._explorer.longest(met, now_ms, limit), 0
             return JobsFound(
                 jobs=self._jobs.answers(numbers),
                 cursor=cursor_of(rest) if rest > 1 else None,
@@ -273,7 +272,7 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
             is_enough=is_enough,
         )
         return JobsFound(
-            jobs=self._jobs.answers([number for number, *_ in met.rows]),
+            jobs=self._jobs.answers(met.numbers),
             cursor=cursor_of(met.before) if met.before < end else None,
             facets=None,
             searched_from_ms=None,
@@ -295,22 +294,19 @@ class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
                 wanted, kept=self._kept(), now_ms=now_ms, before=before, limit=limit, is_enough=is_enough
             )
             return JobsMet(
-                count=len(met.rows),
-                subjects=self._explorer.subjects(met.rows),
-                lost=self._explorer.job_ids(met.rows, LOST),
+                count=len(met.numbers),
+                subjects=self._explorer.subjects(met),
+                lost=self._explorer.job_ids(met, LOST),
                 cursor=cursor_of(met.before) if met.before > 1 else None,
             )
 
     def matching(self, wanted: JobFilter, *, now_ms: int, job_ids: Sequence[str]) -> set[str]:
         """Those of some jobs that are stored and match a filter; ages count from `now_ms`, ms UTC."""
         with self._moment():
-            asked, numbers = set(job_ids), {}
-            for number in self._index.candidates(job_ids):
-                row = self._connection.execute(SELECT_ANSWER, (number,)).fetchone()
-                if row is not None and row[1] in asked:
-                    numbers[number] = row[1]
-            met = self._explorer.matching(wanted, kept=self._kept(), now_ms=now_ms, numbers=list(numbers))
-            return {numbers[number] for number in met}
+            asked, names = set(job_ids), self._jobs.names(self._index.candidates(job_ids))
+            numbers = [number for number, job_id in names.items() if job_id in asked]
+            met = self._explorer.matching(wanted, kept=self._kept(), now_ms=now_ms, numbers=numbers)
+            return {names[number] for number in met}
 
     def totals(self, task: str | None = None, queue: str | None = None) -> Totals:
         """Total, completed and failed jobs and their mean duration, of all jobs or of a task or queue."""

@@ -82,11 +82,17 @@ class KnownWords:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._texts: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
 
     def stored(self, name: str) -> int | str:
-        """How rows hold a name; the name itself where it has no number."""
-        number: int | None = self._connection.execute(SELECT_WORD_ID, (name,)).get
-        return name if number is None else number
+        """How rows hold a name; the name itself where it has no number. A number is a name's for good, none may be one later."""
+        number = self._numbers.get(name)
+        if number is None:
+            found: int | None = self._connection.execute(SELECT_WORD_ID, (name,)).get
+            if found is None:
+                return name
+            number = self._numbers[name] = found
+        return number
 
     def text(self, stored: Stored) -> str | None:
         """The name that a row holds."""
