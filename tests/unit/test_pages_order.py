@@ -18,6 +18,7 @@ from jobsight.engine.instruments import Instruments
 from jobsight.engine.recent import LATEST_ENDS, Recent
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.attention import attention_rows
+from jobsight.transports.http.pages.glances import glance_of, glances
 from jobsight.transports.http.pages.site import Ground, Wanted
 from jobsight.transports.http.pages.standing import Standing
 from jobsight.transports.http.pages.tasks import ROWS, TASKS, TaskList, TasksParameters
@@ -159,3 +160,20 @@ def test_jobs_without_a_task_stand_under_their_queue() -> None:
     assert [("queue adhoc", Health.HEALTHY)] == [(row.glance.name, row.health) for row in fine.rows]
     assert [("queue adhoc", Health.FAILING)] == [(row.glance.name, row.health) for row in ill.rows]
     view.close()
+
+
+def test_jobs_are_counted_in_each_queue_of_a_task_also_in_one_that_came_later(scene: tuple[Ground, Source]) -> None:
+    """A task is one row, wherever its jobs wait; and nothing of another task is counted with it."""
+    view = View.open(None)
+    state = view.load_state()
+    ground = replace(scene[0], state=state, standing=Standing())
+    seen = []
+    for number, (task, queue) in enumerate([("a", "q"), ("b", "q"), ("a", None), (None, "q"), ("a", "r"), ("b", "r")]):
+        event = JobCompleted(job_id=f"job-{number}", task=task, queue=queue, duration_ms=5)
+        apply(state, Batch(seq=number + 1, accept_ms=AT_MS, sources=["w"], events=[event]))
+        seen.append([glance.total for glance in glances(ground, [("a", None), ("b", None), (None, "q")])])
+    view.close()
+
+    assert [[1, 0, 0], [1, 1, 0], [2, 1, 0], [2, 1, 1], [3, 1, 1], [3, 2, 1]] == seen
+    assert glance_of(ground, "b") is not None
+    assert glance_of(ground, "c") is None

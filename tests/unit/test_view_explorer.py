@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import apsw
 import pytest
 
 from jobsight.core.apply import apply
@@ -265,58 +264,6 @@ def test_a_search_reads_nothing_outside_of_its_window(view: View, statement: str
     assert 1 == len(plan)
     assert plan[0].startswith("SEARCH jobs USING")
     assert "rowid>? AND rowid<?" in plan[0]
-
-
-@pytest.fixture
-def stepped_to(view: View) -> Iterator[Callable[[], int]]:
-    """How many rows SQLite has handed out since it was asked last."""
-    rows: list[object] = []
-
-    def since() -> int:
-        count = len(rows)
-        rows.clear()
-        return count
-
-    view.connection.trace_v2(apsw.SQLITE_TRACE_ROW, rows.append)
-    yield since
-    view.connection.trace_v2(0)
-
-
-def test_a_search_steps_to_no_row_for_each_job_that_it_counts(reader: Reader, stepped_to: Callable[[], int]) -> None:
-    """Each row hands the interpreter to the thread that takes reports: what is counted, and not shown, comes in one."""
-    found(reader, "host:w00")  # from here on the number of its name is known
-
-    stepped_to()
-    few = found(reader, "host:w00", limit=5)
-    for_few = stepped_to()
-    many = found(reader, "", limit=5)
-    for_many = stepped_to()
-
-    assert few.facets is not None
-    assert many.facets is not None
-    assert few.facets.count < JOBS == many.facets.count
-    assert for_few == for_many < 20
-
-
-def test_what_is_picked_out_of_many_jobs_comes_in_one_row(reader: Reader, stepped_to: Callable[[], int]) -> None:
-    """The latest jobs of many tasks are one question, and so is which of some jobs match, once it is known where they stand."""
-    job_ids = [f"job-{number}" for number in range(JOBS)]
-    tasks = [f"etl.{number}" for number in range(5)]
-    reader.latest_of(tasks, 30)  # from here on the numbers of their names are known
-    wanted, _ = read_filter("status:failed")
-
-    stepped_to()
-    by_task = reader.latest_of(tasks, 30)
-    for_latest = stepped_to()
-    runs = reader.runs_of(tasks, 30)
-    for_runs = stepped_to()
-    met = reader.matching(wanted, now_ms=NOW_MS, job_ids=job_ids)
-    for_matching = stepped_to()
-
-    assert {job.job_id for job in found(reader, "status:failed").jobs} == met
-    assert 20 < sum(map(len, by_task.values())) == sum(map(len, runs.values()))
-    assert for_latest == for_runs == 2  # what is kept, and all of them
-    assert for_matching < len(job_ids) + 10
 
 
 def test_what_jobs_are_about_is_met_without_the_jobs(reader: Reader) -> None:

@@ -154,6 +154,17 @@ class AlertAnswer(Struct, frozen=True, kw_only=True, gc=False):
     comment: str | None = None
 
 
+class Episode(Struct, frozen=True, array_like=True, gc=False):
+    """An episode in short: what it is about, and from when until when (ms UTC; None: it is open)."""
+
+    alert_id: str
+    rule: str
+    task: str | None
+    queue: str | None
+    opened_ms: int
+    resolved_ms: int | None
+
+
 class AlertPage(Struct, frozen=True, kw_only=True):
     """Some alerts, the newest first; `cursor` asks for the next page, None when this is the last."""
 

@@ -23,6 +23,7 @@ from jobsight.view.answers import (
     AuditAnswer,
     AuditPage,
     DeliveryRows,
+    Episode,
 )
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import storage_errors
@@ -76,6 +77,13 @@ WHERE number < ?1 AND task = ?4 AND (?3 IS NULL OR +state = ?3 OR (?3 = 'open' A
 ORDER BY number DESC LIMIT ?2
 """
 
+# The newest episodes in short, all in one row: (limit).
+SELECT_EPISODES: Final = """
+SELECT json_group_array(json_array(alert_id, rule, task, queue, opened_ms, resolved_ms)) FROM (
+    SELECT alert_id, rule, task, queue, opened_ms, resolved_ms FROM alerts ORDER BY number DESC LIMIT ?
+)
+"""
+
 # Notifications, the newest first: (before, limit, state, channel, alert_id, since, dedup keys as a JSON list).
 LIST_DELIVERIES: Final = """
 SELECT number, content FROM deliveries
@@ -110,6 +118,7 @@ ORDER BY number DESC LIMIT ?2
 
 _FIRST: Final = 1 << 62
 _PLAIN: Final = AlertAnswer.__struct_fields__
+_decode_episodes: Final = msgspec.json.Decoder(list[Episode]).decode
 
 
 class WatchReading:
@@ -161,6 +170,11 @@ class WatchReading:
             cursor=_cursor(rows, limit),
             as_of_seq=applied.applied_seq,
         )
+
+    def episodes(self, limit: int) -> list[Episode]:
+        """The newest episodes in short, by when they were opened, the newest first."""
+        with self._moment():
+            return _decode_episodes(self._connection.execute(SELECT_EPISODES, (limit,)).get)
 
     def list_deliveries(
         self,

@@ -59,11 +59,11 @@ class Glance(Struct, kw_only=True):
 
 def glances(ground: Ground, keys: Sequence[Key]) -> list[Glance]:
     """Some tasks, in their order. Reads the state: on the loop's thread."""
+    pairs = ground.state.pairs
     found = {key: Glance(task=key[0], queue=key[1]) for key in keys}
-    for (task, queue), pair in ground.state.pairs.items():
-        glance = found.get((task, None) if task is not None else (None, queue))
-        if glance is not None:
-            for word, number in pair.statuses.items():
+    for key, glance in found.items():
+        for pair in ground.standing.pairs_of(ground.state, key):
+            for word, number in pairs[pair].statuses.items():
                 _count(glance, word, number)
     for key, alerts in troubles_of(ground.state.open_by_id.values()).items():
         glance = found.get(key)
@@ -77,7 +77,7 @@ def glances(ground: Ground, keys: Sequence[Key]) -> list[Glance]:
 def glance_of(ground: Ground, task: str) -> Glance | None:
     """One task; None where nothing was heard of it and nothing is expected. Reads the state: on the loop's thread."""
     state = ground.state
-    if task not in state.checks and all(name != task for name, _ in state.pairs):
+    if task not in state.checks and not ground.standing.pairs_of(state, (task, None)):
         return None
     return glances(ground, [(task, None)])[0]
 

@@ -79,7 +79,7 @@ def check_changes(view: Reader, task: str) -> list[CheckChange]:
 
 
 def _of_alerts(view: Reader) -> Iterator[Happening]:
-    for alert in view.alerts(limit=ALERTS_READ).alerts:
+    for alert in view.episodes(ALERTS_READ):
         subject, alert_id = subject_of(alert.task, alert.queue), alert.alert_id
         what = "failed" if alert.rule == RULE_JOB_FAILED else NAMES.get(alert.rule, alert.rule)
         kind = KINDS.get(alert.rule, "warning")

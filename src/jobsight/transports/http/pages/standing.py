@@ -7,7 +7,8 @@ longer it took.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from time import perf_counter
 from typing import Final
 
@@ -54,6 +55,7 @@ class Standing:
 
     def __init__(self) -> None:
         self._keys: dict[Key, str] = {}
+        self._pairs: dict[Key, list[Key]] = {}
         self._pairs_seen = 0
         self._placed: list[Placed] = []
         self._good_until = 0.0
@@ -82,13 +84,25 @@ class Standing:
         placed.sort(key=lambda one: one[:3])
         return placed
 
+    def pairs_of(self, state: State, key: Key) -> Sequence[Key]:
+        """Under which pairs of task and queue the jobs of somebody are counted; nothing where none was heard of."""
+        self._meet(state)
+        return self._pairs.get(key, ())
+
+    def _meet(self, state: State) -> None:
+        """Take note of new pairs. Counters never go, and come in their order."""
+        if len(state.pairs) == self._pairs_seen:
+            return
+        for task, queue in islice(state.pairs, self._pairs_seen, None):
+            key: Key = (task, None) if task is not None else (None, queue)
+            if key not in self._keys:
+                self._keys[key] = name_of(key)
+            self._pairs.setdefault(key, []).append((task, queue))
+        self._pairs_seen = len(state.pairs)
+
     def _known(self, state: State) -> dict[Key, str]:
-        """Everybody by name. Counters never go, so that only new ones are looked at; a task with a check alone may."""
-        if len(state.pairs) != self._pairs_seen:
-            self._pairs_seen = len(state.pairs)
-            for task, queue in state.pairs:
-                key: Key = (task, None) if task is not None else (None, queue)
-                self._keys.setdefault(key, name_of(key))
+        """Everybody by name; a task with a check alone may go."""
+        self._meet(state)
         only_checked: dict[Key, str] = {(task, None): task for task in state.checks if (task, None) not in self._keys}
         return {**self._keys, **only_checked} if only_checked else self._keys
 

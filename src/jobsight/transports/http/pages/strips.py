@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -61,12 +62,15 @@ class Line(Struct, frozen=True, kw_only=True):
 def strip_of(jobs: Sequence[LatestJob]) -> Strip:
     """The strip of some jobs, given newest first; at most `STRIP_JOBS` of them are drawn."""
     jobs = jobs[:STRIP_JOBS]
-    longest = max((job.took_ms or 0 for job in jobs), default=0)
+    lengths = [job.took_ms or 0 for job in jobs]
+    longest = max(lengths, default=0)
     outlines: dict[str, list[str]] = {}
-    for place, job in enumerate(jobs):
-        kind = _KINDS.get(job.status, "cancelled" if job.status in TERMINAL else "active")
-        left = WIDTH - (place + 1) * STEP
-        outlines.setdefault(kind, []).append(_bar(kind, left, _height(job, longest)))
+    for place, (job, took_ms) in enumerate(zip(jobs, lengths, strict=True)):
+        status, height = job.status, HEIGHT
+        if status == COMPLETED:
+            height = _LOW + round((_HIGH - _LOW) * took_ms / longest) if longest else _LOW
+        kind = _KINDS.get(status) or ("cancelled" if status in TERMINAL else "active")
+        outlines.setdefault(kind, []).append(_bar(kind, place, height))
     return Strip(paths=[(kind, "".join(bars)) for kind, bars in sorted(outlines.items())], label=_label(jobs))
 
 
@@ -108,14 +112,10 @@ def _wide_height(took_ms: float, longest: float) -> int:
     return 8 + round((WIDE_HEIGHT - 16) * took_ms / longest)
 
 
-def _height(job: LatestJob, longest: float) -> int:
-    if job.status != COMPLETED:
-        return HEIGHT
-    return _LOW + round((_HIGH - _LOW) * (job.took_ms or 0) / longest) if longest else _LOW
-
-
-def _bar(kind: str, left: int, height: int) -> str:
-    top = HEIGHT - height
+@cache
+def _bar(kind: str, place: int, height: int) -> str:
+    """The outline of one bar; there are some thousand different ones, and 1,500 on a page."""
+    left, top = WIDTH - (place + 1) * STEP, HEIGHT - height
     if kind in ("failed", "lost"):
         gap = 6 if kind == "failed" else 11
         return f"M{left} {top}h{_BAR}v{gap}h-{_BAR}zM{left} {top + gap + 2}h{_BAR}V{HEIGHT}h-{_BAR}z"
@@ -127,6 +127,6 @@ def _bar(kind: str, left: int, height: int) -> str:
 def _label(jobs: Sequence[LatestJob]) -> str:
     if not jobs:
         return "no jobs yet"
-    counts = Counter(job.status for job in jobs)
+    counts = Counter([job.status for job in jobs])
     parts = ", ".join(f"{number} {status}" for status, number in counts.most_common())
     return f"last {counted(len(jobs), 'job', 'jobs')}: {parts}; the latest {jobs[0].status}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 _UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
 _SHORT: Final = ((1_000_000_000, "G", 999_500_000), (1_000_000, "M", 999_500), (1_000, "k", 10_000))
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 _YEAR_MS_MAX: Final = 253_402_300_799_000
 """The last moment that a calendar of four digits knows."""
 
@@ -111,8 +113,8 @@ def first_line(text: str) -> str:
 
 
 def path_of(text: str) -> str:
-    """A name as one part of a path."""
-    return quote(text, safe="", errors="replace")
+    """A name as one part of a path; most names need nothing, and a page holds hundreds."""
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="", errors="replace")
 
 
 def quoted(text: str) -> str:
