@@ -66,9 +66,8 @@ def glances(ground: Ground, keys: Sequence[Key]) -> list[Glance]:
             for word, number in pairs[pair].statuses.items():
                 _count(glance, word, number)
     for key, alerts in troubles_of(ground.state.open_by_id.values()).items():
-        glance = found.get(key)
-        if glance is not None:
-            _alarm(glance, alerts)
+        if key in found:
+            _alarm(found[key], alerts)
     for glance in found.values():
         _complete(ground, glance)
     return list(found.values())
