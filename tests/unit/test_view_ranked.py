@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import pairwise
 
 import apsw
 import msgspec
@@ -15,8 +16,10 @@ from jobsight.core.limits import MEASURE_MAX
 from jobsight.core.rollup import WIDTHS_S, MeasureSum, Rollup, bucket_start_ms, count_duration, merge_rollup
 from jobsight.transports.http.figures import classes_of, point_of
 from jobsight.view.migrations import migrate, scripts
+from jobsight.view.queries import Reader
 from jobsight.view.rollup_content import decode_ranked, decode_rollup, encode_ranked, encode_rollup, ranked_of
-from jobsight.view.rollups import ALL_JOBS, RANKED_AT_ONCE, RANKED_FROM, RollupStore
+from jobsight.view.rollups import RANKED_AT_ONCE, RANKED_FROM, RollupStore
+from jobsight.view.watermarks import ALL_JOBS
 
 START_MS = 1_700_006_400_000
 """The start of a day."""
@@ -94,15 +97,20 @@ def test_the_classes_of_a_distribution_hold_every_value_once(durations: dict[int
 
 
 def test_what_is_over_is_put_in_order_once(connection: apsw.Connection) -> None:
-    """Not while it fills, not where it is small; the others stay as they are."""
+    """Not while it fills, not where it is small, not while something waits to be added to it; the others stay as they are."""
     store = RollupStore(connection)
     store.merge({(START_MS, None): many(1_000)})
+    store.merge({(START_MS + 10_000, "etl"): many(2_000, RANKED_FROM - 1)})
     assert set() == in_order(connection)
 
-    store.merge({(START_MS + 10_000, "etl"): many(2_000, RANKED_FROM - 1)})
+    store.merge({(START_MS + 20_000, "etl"): many(2_000, RANKED_FROM - 1)})
     assert {(10, 0)} == in_order(connection) == in_order(connection, 1)
 
     store.merge({(START_MS + 300_000, "etl"): many(3_000)})
+    assert {(10, 0), (300, 0)} == in_order(connection, 1)
+    assert {(10, 0)} == in_order(connection)  # its coarser one has just taken up what ended at 10 and 20
+
+    store.merge({(START_MS + 310_000, "etl"): many(3_000, RANKED_FROM - 1)})
 
     assert {(10, 0), (300, 0)} == in_order(connection) == in_order(connection, 1)
     assert set() == in_order(connection, "etl")
@@ -112,21 +120,23 @@ def test_what_comes_late_is_added_to_a_bucket_in_order(connection: apsw.Connecti
     """Workers that were cut off send later, with the original times; the bucket is put in order again."""
     store = RollupStore(connection)
     store.merge({(START_MS, "etl"): many(1_000)})
-    store.merge({(START_MS + 300_000, "etl"): many(1_000)})
-    store.merge({(START_MS, "etl"): many(1_000), (START_MS + 310_000, "etl"): many(1_000)})
+    store.merge({(START_MS + 320_000, "etl"): many(1_000)})
+    store.merge({(START_MS + 340_000, "etl"): many(1_000)})
+    assert {(10, 0), (10, 320), (300, 0)} == in_order(connection, "etl")
+    store.merge({(START_MS, "etl"): many(1_000), (START_MS + 360_000, "etl"): many(1_000)})
     expected = many(1_000)
     merge_rollup(expected, many(1_000))
 
-    assert {(10, 300)} == in_order(connection, "etl")
+    assert {(10, 320), (10, 340)} == in_order(connection, "etl")
     assert expected == stored(connection)[300, "etl", START_MS]
 
-    store.merge({(START_MS, "etl"): many(1_000), (START_MS + 320_000, "etl"): many(1_000)})
+    store.merge({(START_MS, "etl"): many(1_000), (START_MS + 380_000, "etl"): many(1_000)})
     merge_rollup(expected, many(1_000))
-    assert {(10, 300), (10, 310)} == in_order(connection, "etl")
+    assert {(10, 320), (10, 340), (10, 360)} == in_order(connection, "etl")
 
-    store.merge({(START_MS + 330_000, "etl"): many(1_000)})
+    store.merge({(START_MS + 400_000, "etl"): many(1_000)})
 
-    assert {(10, 0), (10, 300), (10, 310), (10, 320), (300, 0)} == in_order(connection, "etl")
+    assert {(10, 0), (10, 320), (10, 340), (10, 360), (10, 380), (300, 0)} == in_order(connection, "etl")
     assert expected == stored(connection)[300, "etl", START_MS] == stored(connection)[10, ALL_JOBS, START_MS]
 
 
@@ -135,12 +145,15 @@ def test_a_flush_puts_few_buckets_in_order(connection: apsw.Connection) -> None:
     store = RollupStore(connection)
     tasks = [f"task-{place}" for place in range(80)]
     store.merge({(START_MS, task): many(1_000) for task in tasks})
-    counts = []
-    for place in range(1, 7):
+    for place in range(2, 22):
+        store.merge({(START_MS + place * 10_000, None): many(1_000, 1)})  # until nothing of theirs waits any more
+    counts = [sum(len(in_order(connection, task)) for task in [*tasks, ALL_JOBS])]
+    assert [81] == counts  # those of ten seconds
+    for place in range(1, 6):
         store.merge({(START_MS + place * 86_400_000, None): many(1_000, 1)})
         counts.append(sum(len(in_order(connection, task)) for task in [*tasks, ALL_JOBS]))
 
-    added = [now - before for before, now in zip([0, *counts], counts, strict=False)]
+    added = [now - before for before, now in pairwise(counts)]
     assert RANKED_AT_ONCE == max(added)
     assert 4 * 81 == counts[-1]
 
@@ -176,4 +189,8 @@ def test_in_whatever_order_reports_come_the_sums_are_theirs(reports: list[tuple[
                 key = (width_s, scope, bucket_start_ms(START_MS + minutes * 60_000, width_s))
                 merge_rollup(expected.setdefault(key, Rollup()), addition)
 
-    assert expected == stored(connection)
+    reader = Reader(connection, None)
+    for (width_s, scope, start_ms), rollup in expected.items():
+        task, has_task = (scope if isinstance(scope, str) else None), scope != 1
+        points = reader.rollup_series(width_s, start_ms, start_ms + 1, task, has_task=has_task)
+        assert [(start_ms, rollup)] == [(point.bucket_ms, point.rollup) for point in points]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import apsw
@@ -10,7 +12,7 @@ import pytest
 from jobsight.core.rollup import Rollup, RollupKey, count_duration
 from jobsight.view import rollups
 from jobsight.view.rollup_content import decode_rollup
-from jobsight.view.rollups import RollupStore
+from jobsight.view.rollups import ADDED_AT_ONCE, RollupStore
 from jobsight.view.store import View
 
 TASKS = 600
@@ -64,3 +66,43 @@ def test_what_is_cached_changes_no_figure(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert stored(much) == stored(little)
     assert 4 == stored(little)[10, "task-7", 0].duration_count
+
+
+def test_a_report_writes_one_bucket_for_its_task_and_one_for_all(tmp_path: Path) -> None:
+    """The coarser ones take up what is over: three of them once in ten seconds, not with each flush."""
+    connection = view(tmp_path, "view.db").connection
+    store = RollupStore(connection)
+
+    for _ in range(20):
+        store.merge({(10_000, "etl"): Rollup(ends={"completed": 1})})
+    assert {(10, 0, 10_000), (10, "etl", 10_000)} == set(stored(connection))
+
+    store.merge({(30_000, "etl"): Rollup(ends={"completed": 1})})
+    assert {10: 4, 300: 2, 3_600: 2, 86_400: 2} == Counter(width_s for width_s, _, _ in stored(connection))
+    assert 20 == stored(connection)[86_400, "etl", 0].ends["completed"]
+
+
+def test_buckets_that_are_over_at_once_are_taken_up_by_several_flushes(tmp_path: Path) -> None:
+    """Those of hundreds of tasks end in the same moment: each flush after it adds a few of them to the coarser ones."""
+    connection = view(tmp_path, "view.db").connection
+    store = RollupStore(connection)
+    store.merge(additions(0))
+    counts = [0]
+    while counts[-1] < TASKS:
+        store.merge({(20_000, None): Rollup(ends={"completed": 1})})
+        counts.append(sum(width_s == 300 and isinstance(task, str) for width_s, task, _ in stored(connection)))
+
+    assert ADDED_AT_ONCE == max(after - before for before, after in pairwise(counts))
+
+
+def test_a_single_job_in_the_far_future_holds_up_nothing(tmp_path: Path) -> None:
+    """A machine with a wrong clock: what the others report is added to the coarser buckets all the same."""
+    connection = view(tmp_path, "view.db").connection
+    store = RollupStore(connection)
+    for number in range(ADDED_AT_ONCE + 1):
+        store.merge({(1 << 40, f"wrong-{number}"): Rollup(ends={"completed": 1})})
+    for _ in range(4):
+        store.merge({(10_000, "etl"): Rollup(ends={"completed": 1})})
+        store.merge({(30_000, "mail"): Rollup(ends={"completed": 1})})
+
+    assert 4 == stored(connection)[86_400, "etl", 0].ends["completed"]

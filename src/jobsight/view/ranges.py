@@ -34,7 +34,7 @@ def stretches(since_ms: int, until_ms: int | None) -> list[Stretch]:
     found: list[Stretch] = []
     after: list[Stretch] = []
     for width_s, coarser_s in pairwise(WIDTHS_S):
-        start = _round_up(low, coarser_s)
+        start = round_up_ms(low, coarser_s)
         stop = high if high == END_MS else bucket_start_ms(high, coarser_s)
         if start >= stop:
             return [*found, *_stretch(width_s, low, high), *reversed(after)]
@@ -48,5 +48,6 @@ def _stretch(width_s: int, since_ms: int, until_ms: int) -> list[Stretch]:
     return [Stretch(width_s=width_s, since_ms=since_ms, until_ms=until_ms)] if since_ms < until_ms else []
 
 
-def _round_up(at_ms: int, width_s: int) -> int:
+def round_up_ms(at_ms: int, width_s: int) -> int:
+    """The start of the first bucket that begins at a moment or after it."""
     return -bucket_start_ms(-at_ms, width_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -12,9 +12,9 @@ import apsw
 from jobsight.core.kept import Kept, kept_bucket_start_ms, rollups_kept_from_ms
 from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, merge_rollup
 from jobsight.view.answers import SeriesPoint
-from jobsight.view.ranges import END_MS, stretches
-from jobsight.view.rollup_content import decode_ends, decode_rollup
-from jobsight.view.rollups import ALL_JOBS, WITHOUT_TASK, Scope
+from jobsight.view.ranges import END_MS, round_up_ms, stretches
+from jobsight.view.rollup_content import decode_ends, decode_rollup, encode_rollup
+from jobsight.view.watermarks import ALL_JOBS, FINEST_S, WITHOUT_TASK, Scope
 
 # Buckets of one width: (width, task, from, until).
 SELECT_ROLLUPS: Final = """
@@ -26,6 +26,13 @@ WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY buc
 SELECT_LATEST_ROLLUPS: Final = """
 SELECT bucket_ms, content FROM rollups
 WHERE width_s = ? AND task = ? AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms DESC
+"""
+
+# Those of the finest buckets that coarser ones do not hold yet: (finest width, task, from, until).
+SELECT_WAITING: Final = """
+SELECT bucket_ms, content FROM rollups
+WHERE width_s = ?1 AND task = ?2 AND bucket_ms < ?4
+    AND bucket_ms >= max(?3, (SELECT upto_ms FROM rollup_watermarks WHERE task = ?2)) ORDER BY bucket_ms
 """
 
 StoredBucket = tuple[int, bytes]
@@ -67,10 +74,15 @@ class RollupQueries:
         self, width_s: int, since_ms: int, until_ms: int, task: str | None = None, *, has_task: bool = True
     ) -> list[StoredBucket]:
         """The buckets of `rollup_series` as they are stored, for whoever remembers what came of them."""
+        scope = scope_of(task, has_task)
         with self._moment():
             kept_from_ms = rollups_kept_from_ms(width_s, self._kept().as_of_ms)
             start_ms = max(bucket_start_ms(since_ms, width_s), kept_from_ms)
-            return list(self._buckets(width_s, scope_of(task, has_task), start_ms, until_ms))
+            stored = list(self._buckets(width_s, scope, start_ms, until_ms))
+            if width_s == FINEST_S:
+                return stored
+            # The last bucket begins before `until_ms`, and is whole.
+            return _with_waiting(stored, self._waiting(scope, start_ms, round_up_ms(until_ms, width_s)), width_s)
 
     def latest_ends(
         self, since_ms: int, task: str | None = None, *, has_task: bool = True, status: str | None = None
@@ -86,6 +98,11 @@ class RollupQueries:
         scope, until_ms = scope_of(task, has_task), END_MS
         latest: LatestEnds | None = None
         with self._moment():
+            # What waits to be added to coarser buckets is later than what is in them.
+            waiting = self._waiting(scope, bucket_start_ms(since_ms, WIDTHS_S[-1]), until_ms)
+            latest = _latest_of(reversed(list(waiting)), status)
+            if latest is not None:
+                return latest
             as_of_ms = self._kept().as_of_ms
             for width_s in reversed(WIDTHS_S):
                 start_ms = max(bucket_start_ms(since_ms, width_s), rollups_kept_from_ms(width_s, as_of_ms))
@@ -97,11 +114,7 @@ class RollupQueries:
         return latest
 
     def _latest_ends(self, stretch: tuple[int, Scope, int, int], status: str | None) -> LatestEnds | None:
-        for bucket_ms, content in self._connection.execute(SELECT_LATEST_ROLLUPS, stretch):
-            ends = decode_ends(content)
-            if ends and (status is None or status in ends):
-                return bucket_ms, ends
-        return None
+        return _latest_of(self._connection.execute(SELECT_LATEST_ROLLUPS, stretch), status)
 
     def rollup_sum(
         self, since_ms: int, until_ms: int | None = None, task: str | None = None, *, has_task: bool = True
@@ -125,14 +138,23 @@ class RollupQueries:
         as_of_ms = self._kept().as_of_ms
         since_ms = kept_bucket_start_ms(since_ms, as_of_ms)
         until_ms = None if until_ms is None else kept_bucket_start_ms(until_ms, as_of_ms)
-        return [
+        covering = stretches(since_ms, until_ms)
+        contents = [
             content
-            for stretch in stretches(since_ms, until_ms)
+            for stretch in covering
             for _, content in self._buckets(stretch.width_s, scope, stretch.since_ms, stretch.until_ms)
         ]
+        coarse = [stretch for stretch in covering if stretch.width_s != FINEST_S]
+        if coarse:
+            # They follow each other; what is finer lies before and after them.
+            contents += [content for _, content in self._waiting(scope, coarse[0].since_ms, coarse[-1].until_ms)]
+        return contents
 
     def _buckets(self, width_s: int, scope: Scope, since_ms: int, until_ms: int) -> Iterator[StoredBucket]:
         return self._connection.execute(SELECT_ROLLUPS, (width_s, scope, since_ms, until_ms))
+
+    def _waiting(self, scope: Scope, since_ms: int, until_ms: int) -> Iterator[StoredBucket]:
+        return self._connection.execute(SELECT_WAITING, (FINEST_S, scope, since_ms, until_ms))
 
 
 def sum_of(contents: Sequence[bytes]) -> Rollup:
@@ -148,3 +170,27 @@ def scope_of(task: str | None, has_task: bool) -> Scope:
     if not has_task:
         return WITHOUT_TASK
     return ALL_JOBS if task is None else task
+
+
+def _with_waiting(stored: list[StoredBucket], waiting: Iterator[StoredBucket], width_s: int) -> list[StoredBucket]:
+    """The buckets of a width with what waits to be added to them."""
+    parts: dict[int, list[bytes]] = {}
+    for start_ms, content in waiting:
+        parts.setdefault(bucket_start_ms(start_ms, width_s), []).append(content)
+    if not parts:
+        return stored
+    whole = dict(stored)
+    for start_ms, contents in parts.items():
+        if start_ms in whole:
+            contents.append(whole[start_ms])
+        whole[start_ms] = contents[0] if len(contents) == 1 else encode_rollup(sum_of(contents))
+    return sorted(whole.items())
+
+
+def _latest_of(buckets: Iterable[StoredBucket], status: str | None) -> LatestEnds | None:
+    """The first of the buckets, the latest first, in which a job ended so."""
+    for bucket_ms, content in buckets:
+        ends = decode_ends(content)
+        if ends and (status is None or status in ends):
+            return bucket_ms, ends
+    return None

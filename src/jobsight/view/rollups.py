@@ -1,5 +1,5 @@
 """
-The stored roll-ups: additions of the finest width are merged into the buckets of every width.
+The stored roll-ups: additions are merged into the finest buckets, and those that are over into the coarser ones.
 
 A bucket that still fills is stored as it stands in memory, which is cheap to write. Once it is over, and holds many different
 durations, it is stored once more in order, which is cheap to ask: see `rollup_content`.
@@ -14,12 +14,7 @@ import apsw
 from jobsight.core.kept import rollups_kept_from_ms
 from jobsight.core.rollup import WIDTHS_S, Rollup, RollupKey, bucket_start_ms, merge_rollup
 from jobsight.view.rollup_content import decode_rollup, encode_ranked, encode_rollup
-
-ALL_JOBS: Final = 0
-"""Stands for all jobs where a task's name would stand."""
-
-WITHOUT_TASK: Final = 1
-"""Stands for the jobs without a task where a task's name would stand."""
+from jobsight.view.watermarks import ALL_JOBS, WITHOUT_TASK, Scope, Watermarks
 
 CACHED_SIZE_MAX: Final = 400_000
 """
@@ -39,16 +34,24 @@ Buckets that one flush puts in order, some 70 us each, beside as many as it may 
 is made anew times lie far apart in each flush: what was left behind there would leave the cache, and never be in order.
 """
 
+ADDED_BEHIND_MS: Final = 10_000
+"""The finest buckets are added to the coarser ones so long after they are over: most reports that come late have come by then."""
+
+ADDED_AT_ONCE: Final = 8
+"""
+Tasks that one flush looks at for buckets to be added to coarser ones, beside an eighth of the buckets that it adds to: those of a
+thousand tasks that end at the same moment are spread over some seconds.
+"""
+
 # One bucket.
 SELECT_ROLLUP: Final = "SELECT content FROM rollups WHERE width_s = ? AND task = ? AND bucket_ms = ?"
 
 # A bucket as it is now.
 REPLACE_ROLLUP: Final = "INSERT OR REPLACE INTO rollups (width_s, task, bucket_ms, content) VALUES (?, ?, ?, ?)"
 
-Scope = str | int
-"""A task's name, `ALL_JOBS` or `WITHOUT_TASK`."""
-
 _Key = tuple[int, Scope, int]
+
+_KeptFrom = list[tuple[int, int]]  # widths in seconds, from when on their buckets are kept
 
 
 class RollupStore:
@@ -56,13 +59,14 @@ class RollupStore:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._watermarks = Watermarks(connection)
         self._cached: dict[_Key, tuple[Rollup, int]] = {}
         self._size = 0
         self._over_until_ms = 0
 
     def merge(self, additions: dict[RollupKey, Rollup], as_of_ms: int = 0) -> None:
         """
-        Add to the stored buckets of all widths, of the task and of all jobs. Inside a transaction.
+        Add to the stored buckets, of the task and of all jobs. Inside a transaction.
 
         Args:
             additions: Of the finest width, see `core.rollup`.
@@ -74,26 +78,48 @@ class RollupStore:
             merge_rollup(of_all.setdefault(start_ms, Rollup()), addition)
         touched: dict[_Key, Rollup] = {}
         for (start_ms, task), addition in additions.items():
-            self._merge(touched, start_ms, WITHOUT_TASK if task is None else task, addition, kept_from_ms)
+            self._add(touched, start_ms, WITHOUT_TASK if task is None else task, addition, kept_from_ms)
         for start_ms, addition in of_all.items():
-            self._merge(touched, start_ms, ALL_JOBS, addition, kept_from_ms)
+            self._add(touched, start_ms, ALL_JOBS, addition, kept_from_ms)
+        newest_ms = max(of_all, default=0)
+        self._add_what_is_over(touched, newest_ms, kept_from_ms, ADDED_AT_ONCE + len(additions) // 8)
         rows = [(*key, encode_rollup(touched[key])) for key in sorted(touched, key=_order)]
-        rows += self._ranked(max(of_all, default=0), touched, RANKED_AT_ONCE + _ended_at_most(additions))
+        rows += self._ranked(newest_ms, touched, RANKED_AT_ONCE + _ended_at_most(additions))
         self._connection.executemany(REPLACE_ROLLUP, rows)
+        self._watermarks.write()
         self._keep(touched)
 
     def forget(self) -> None:
-        """The transaction was rolled back, or something was deleted: what is cached is not what is stored."""
+        """The transaction was rolled back: nothing of what is remembered need be stored."""
+        self.forget_buckets()
+        self._watermarks.forget()
+
+    def forget_buckets(self) -> None:
+        """Some were deleted: what is cached is not what is stored."""
         self._cached.clear()
         self._size = 0
 
+    def _add(
+        self, touched: dict[_Key, Rollup], start_ms: int, scope: Scope, addition: Rollup, kept_from_ms: _KeptFrom
+    ) -> None:
+        finest = kept_from_ms[0]
+        if start_ms < max(finest[1], self._watermarks.upto_ms(scope)):
+            self._merge(touched, start_ms, scope, addition, kept_from_ms)
+        else:
+            self._merge(touched, start_ms, scope, addition, [finest])
+            self._watermarks.wait(scope, start_ms)
+
+    def _add_what_is_over(
+        self, touched: dict[_Key, Rollup], newest_ms: int, kept_from_ms: _KeptFrom, scopes_max: int
+    ) -> None:
+        (finest_s, finest_from_ms), *coarser = kept_from_ms
+        for scope, starts in self._watermarks.over(newest_ms - ADDED_BEHIND_MS, finest_from_ms, scopes_max):
+            for start_ms in starts:
+                key = (finest_s, scope, start_ms)
+                self._merge(touched, start_ms, scope, touched.get(key) or self._bucket(key), coarser)
+
     def _merge(
-        self,
-        touched: dict[_Key, Rollup],
-        start_ms: int,
-        scope: Scope,
-        addition: Rollup,
-        kept_from_ms: list[tuple[int, int]],
+        self, touched: dict[_Key, Rollup], start_ms: int, scope: Scope, addition: Rollup, kept_from_ms: _KeptFrom
     ) -> None:
         for width_s, from_ms in kept_from_ms:
             if start_ms < from_ms:
@@ -127,6 +153,8 @@ class RollupStore:
             return rows
         cached = self._cached
         for key in [key for key in cached if key[2] + key[0] * 1000 <= newest_ms and key not in touched]:
+            if self._watermarks.is_waiting(key[1], key[2] + key[0] * 1000):
+                continue  # it is not whole yet, or is to be added to those that are not
             rollup, size = cached[key]
             if len(rollup.durations) >= RANKED_FROM:
                 if len(rows) == rows_max:

@@ -309,7 +309,7 @@ class View:
             ),
         )
         if self._sweep.step(state.kept, len(new)):
-            self._rollups.forget()
+            self._rollups.forget_buckets()
 
     def _move_history(self, jobs: Sequence[Job]) -> None:
         """Move the places of those stored jobs whose count of events passes a multiple of `PIECE_EVENTS`."""
