@@ -29,6 +29,7 @@ from jobsight.transports.http.pages.bulk import (
     firing_problems,
     gather,
     gather_picked,
+    latest_of,
     meant_alerts,
 )
 from jobsight.transports.http.pages.doing import EVENTS_MAX, Doing, Form, back, comment_of, length_of
@@ -175,7 +176,7 @@ class Actions:
         _, job_filter, faults = filter_of(JobsQuery(q=form.get("q", "")))
         if faults:
             raise HttpRefusal(400, Code.MALFORMED_REQUEST, faults[0].text)
-        firing = {alert.fingerprint: alert.last_job_id for alert in firing_of_jobs(self._state, job_filter)}
+        firing = latest_of(firing_of_jobs(self._state, job_filter)) if verb == "acknowledge" else {}
         return await self._asking.ask(lambda source: gather(source, job_filter, self._clock_ms(), verb, firing))
 
     def _silences(self, matchers: Sequence[Matcher], request: Request, form: Form) -> list[InternalEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from time import perf_counter
 from typing import Annotated, Any, Final, Literal
 
@@ -34,6 +35,9 @@ GATHER_S_MAX: Final = 0.25
 PAGE: Final = 1_000
 LATEST_MAX: Final = 100
 """Alerts whose latest jobs are looked at one by one."""
+
+NARROWED_MAX: Final = 100
+"""Tasks to which a search for what they have failed at is narrowed; among more of them there is little to leave out."""
 
 PICKED_MAX: Final = 200
 """Jobs that are picked by hand for one action."""
@@ -85,18 +89,24 @@ class Gathered(Struct, frozen=True, kw_only=True):
     What a filter over jobs matches.
 
     Attributes:
-        jobs: How many were gathered; `is_all` where no other matches.
+        is_all: No other job matters.
         lost: The ids of those that stand lost.
         problems: The fingerprints of the alerts that their failures open.
         tasks, queues: Theirs; a queue only of jobs without a task.
     """
 
-    jobs: int
     is_all: bool
     lost: list[str]
     problems: list[str]
     tasks: list[str]
     queues: list[str]
+
+
+class Latest(Struct, frozen=True, kw_only=True):
+    """Of an alert that fires: its task, and the latest job that has failed."""
+
+    task: str | None
+    job_id: str
 
 
 class BulkView(Struct, frozen=True, kw_only=True):
@@ -123,7 +133,7 @@ class BulkView(Struct, frozen=True, kw_only=True):
 
 
 def gather(
-    source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Mapping[str, str] | None = None
+    source: Source, wanted: JobFilter, at_ms: int, verb: str, firing: Mapping[str, Latest] | None = None
 ) -> Gathered:
     """
     The jobs that match and that an action is about, as far as their bounds allow, and only until nothing new can come.
@@ -133,12 +143,30 @@ def gather(
         wanted: The filter.
         at_ms: Now, ms UTC.
         verb: acknowledge, silence or dismiss.
-        firing: For acknowledge: the fingerprints of what fires, with the latest job of each. What the newest jobs do not tell of
-            is looked for by those, and not behind many others; once all of them were met, no other job matters.
+        firing: For acknowledge: what fires, by its fingerprint. Their latest jobs are looked at first; what those do not tell of is
+            looked for among what else has failed of the same tasks, and once all of them were met, no other job matters.
     """
-    end, all_firing = perf_counter() + GATHER_S_MAX, set(firing or ())
     if wanted.status is None and verb in CONCERNED:
         wanted = replace(wanted, status=Names(patterns=(CONCERNED[verb],)))
+    if verb != "acknowledge":
+        return _walked(source, wanted, at_ms, verb)
+    firing = firing or {}
+    problems = _problems_of_latest(source, wanted, at_ms, firing) if firing else []
+    rest = {fingerprint: one for fingerprint, one in firing.items() if fingerprint not in problems}
+    if not rest:
+        return Gathered(is_all=True, lost=[], problems=problems, tasks=[], queues=[])
+    tasks = dict.fromkeys(one.task for one in rest.values())
+    if wanted.task is None and len(tasks) <= NARROWED_MAX:
+        wanted = replace(wanted, task=Names(patterns=tuple(tasks)))
+    met = _walked(source, wanted, at_ms, verb, set(rest))
+    return replace(met, problems=[*problems, *(one for one in met.problems if one in rest)])
+
+
+def _walked(
+    source: Source, wanted: JobFilter, at_ms: int, verb: str, looked_for: AbstractSet[str] = frozenset()
+) -> Gathered:
+    """What is met from the newest job on; to acknowledge, until all fingerprints that are looked for were met."""
+    end = perf_counter() + GATHER_S_MAX
     cursor, count = None, 0
     lost: list[str] = []
     problems: dict[str, None] = {}
@@ -155,15 +183,11 @@ def gather(
                 queues[one.queue] = None
         lost += met.lost
         count, cursor = count + met.count, met.cursor
-        if verb == "acknowledge" and count == met.count:
-            rest = {one: job_id for one, job_id in (firing or {}).items() if one not in problems}
-            problems |= _problems_of_latest(source, wanted, at_ms, rest)
-        if verb == "acknowledge" and problems.keys() >= all_firing:
+        if verb == "acknowledge" and problems.keys() >= looked_for:
             cursor = None
         is_full = verb == "silence" and max(len(tasks), len(queues)) > SUBJECTS_MAX
         if is_full or cursor is None or count >= JOBS_MAX or perf_counter() >= end:
             return Gathered(
-                jobs=count,
                 is_all=cursor is None,
                 lost=lost,
                 problems=list(problems),
@@ -172,13 +196,14 @@ def gather(
             )
 
 
-def _problems_of_latest(source: Source, wanted: JobFilter, at_ms: int, firing: Mapping[str, str]) -> dict[str, None]:
+def _problems_of_latest(source: Source, wanted: JobFilter, at_ms: int, firing: Mapping[str, Latest]) -> list[str]:
     """Of what fires that whose latest job stands failed and matches."""
-    met = source.view.matching(wanted, now_ms=at_ms, job_ids=list(firing.values())[:LATEST_MAX])
+    latest = dict(list(firing.items())[:LATEST_MAX])
+    met = source.view.matching(wanted, now_ms=at_ms, job_ids=[one.job_id for one in latest.values()])
     failed = Names(patterns=(FAILED,))
     if wanted.status != failed:
         met = source.view.matching(JobFilter(status=failed), now_ms=at_ms, job_ids=list(met))
-    return {fingerprint: None for fingerprint, job_id in firing.items() if job_id in met}
+    return [fingerprint for fingerprint, one in latest.items() if one.job_id in met]
 
 
 def gather_picked(source: Source, job_ids: Sequence[str], verb: str) -> Gathered:
@@ -186,7 +211,6 @@ def gather_picked(source: Source, job_ids: Sequence[str], verb: str) -> Gathered
     found = (source.view.job(job_id) for job_id in dict.fromkeys(job_ids[:PICKED_MAX]))
     jobs = [job for job in found if job is not None and job.status == CONCERNED.get(verb, job.status)]
     return Gathered(
-        jobs=len(jobs),
         is_all=True,
         lost=[job.job_id for job in jobs if job.status == LOST],
         problems=[
@@ -206,20 +230,26 @@ def meant_alerts(state: State, query: BulkAlertsQuery, at_ms: int) -> list[Alert
     return found if picked is None else [alert for alert in found if alert.alert_id in picked]
 
 
+def latest_of(firing: Sequence[Alert]) -> dict[str, Latest]:
+    """What `gather` looks for: by their fingerprints, some alerts that fire."""
+    return {alert.fingerprint: Latest(task=alert.task, job_id=alert.last_job_id) for alert in firing}
+
+
 def firing_of_jobs(state: State, wanted: JobFilter) -> list[Alert]:
     """
-    The alerts that fire because jobs have failed, and that jobs which match a filter may have opened.
+    The alerts that fire because jobs have failed, and that jobs which match a filter may have opened, the latest first.
 
     Those of other rules, and of tasks that the filter leaves out, would be looked for among all jobs, and never met.
     """
     patterns = None if wanted.task is None or wanted.task.is_not else wanted.task.patterns
-    return [
+    found = [
         alert
         for alert in state.open_by_id.values()
         if alert.state == FIRING
         and alert.rule == RULE_JOB_FAILED
         and (patterns is None or _is_of(alert.task, patterns))
     ]
+    return sorted(found, key=lambda alert: -alert.updated_ms)
 
 
 def _is_of(task: str | None, patterns: Sequence[str | None]) -> bool:
@@ -264,7 +294,7 @@ def _jobs_look(verb: str) -> Callable[[Ground, Wanted], Callable[[Source], BulkV
         text, job_filter, faults = filter_of(query)
         is_picked = bool(query.job) or query.only == "picked"
         firing = firing_of_jobs(ground.state, job_filter) if verb == "acknowledge" else []
-        latest = {alert.fingerprint: alert.last_job_id for alert in firing}
+        latest = latest_of(firing)
         shown = {alert.fingerprint: attention_row(alert) for alert in firing}
 
         def finish(source: Source) -> BulkView:
