@@ -106,6 +106,16 @@ def test_what_cannot_be_read_is_marked_and_nothing_is_listed(browser: httpx.Clie
     assert [] == names(page)
 
 
+@pytest.mark.parametrize("query", [{"q": "status:fialed task:etl.*"}, {"status": "fialed", "task": "etl.*"}])
+def test_a_status_that_no_job_has_had_is_said_to_be_none(browser: httpx.Client, query: dict[str, str]) -> None:
+    """A slip would find nothing, and look as if nothing had failed."""
+    page = browser.get("/jobs", params=query).text
+
+    assert "no job has stood in fialed; did you mean failed" in page
+    assert "<mark>status:fialed</mark>" in page
+    assert [] == names(page)
+
+
 def test_a_strange_parameter_is_refused_on_a_page(browser: httpx.Client) -> None:
     """A mistyped URL is told what is known, as a page."""
     page = browser.get("/jobs?stauts=failed")

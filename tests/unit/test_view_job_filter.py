@@ -91,6 +91,33 @@ def test_what_is_proposed_can_be_typed() -> None:
     assert ["status: expected a name or a pattern right after the colon"] == [fault.text for fault in faults]
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("fialed", "no job has stood in fialed; did you mean failed; expected one of completed, failed, warming up"),
+        ("failed,Complet", "no job has stood in Complet; did you mean completed; expected one of"),
+        ('"cooling down"', 'no job has stood in "cooling down"; expected one of'),
+    ],
+)
+def test_a_status_that_no_job_ever_had_is_a_slip(typed: str, said: str) -> None:
+    """The word that is near is proposed, and all that there are; turned round it would match everything, as wrongly."""
+    known = ["failed", "completed", "warming up"]
+
+    for text in (f"status:{typed}", f"host:w1 -status:{typed}"):
+        wanted, (fault,) = read_filter(text, known)
+
+        assert wanted.status is None
+        assert text.index("-status" if "-" in text else "status") == fault.at
+        assert fault.text.startswith(f"status: {said}"), fault.text
+        assert [] == read_filter(text)[1], "where the words are not known"
+
+
+def test_a_status_that_jobs_had_and_patterns_are_no_slips() -> None:
+    """Whatever workers call it; and a pattern means what comes, too."""
+    for typed in ('"warming up"', "failed,completed", "fial*", "?"):
+        assert [] == read_filter(f"status:{typed}", ["failed", "completed", "warming up"])[1]
+
+
 def test_what_is_wrong_leaves_the_rest_standing() -> None:
     """A page can show the rest of what was typed, and all that is wrong at once."""
     wanted, faults = read_filter("status:failed is:x host:w1 dur:1")

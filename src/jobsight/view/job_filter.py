@@ -10,6 +10,7 @@ it round, quotes hold what has spaces or commas in it. What is no qualifier is a
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -29,6 +30,9 @@ WORDS_MAX: Final = 6
 
 VALUES_MAX: Final = 16
 """Values of one qualifier."""
+
+STATUSES_SHOWN: Final = 12
+"""Words that the text of a fault proposes."""
 
 LABELS_MAX: Final = 4
 """Labels that a filter names."""
@@ -91,12 +95,13 @@ class Fault(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def read_filter(text: str) -> tuple[JobFilter, list[Fault]]:
+def read_filter(text: str, statuses: Collection[str] | None = None) -> tuple[JobFilter, list[Fault]]:
     """
     The filter that a text means, and everything in it that means nothing; such parts are left out of the filter.
 
     Args:
         text: As it was typed.
+        statuses: All words in which jobs can stand, where they are known; others are faults.
     """
     if len(text) > FILTER_CHARACTERS_MAX:
         fault = f"expected at most {FILTER_CHARACTERS_MAX} characters, got {len(text)}"
@@ -104,7 +109,7 @@ def read_filter(text: str) -> tuple[JobFilter, list[Fault]]:
     wanted, faults = JobFilter(), []
     for match in _TOKEN.finditer(text):
         try:
-            wanted = _add(wanted, match[0])
+            wanted = _add(wanted, match[0], statuses)
         except ValueError as why:
             faults.append(Fault(at=match.start(), length=len(match[0]), text=str(why)))
     return wanted, faults
@@ -157,13 +162,16 @@ def moment_of(text: str, now_ms: int) -> int:
     return epoch_ms(text.replace(" ", "+"))
 
 
-def _add(wanted: JobFilter, token: str) -> JobFilter:
+def _add(wanted: JobFilter, token: str, statuses: Collection[str] | None) -> JobFilter:
     qualifier = _QUALIFIER.match(token)
     if qualifier is None:
         return _with_word(wanted, token)
     is_not, name, raw = qualifier[1] == "-", qualifier[2], token[qualifier.end() :]
     if name in NAMED:
-        return _with_names(wanted, name, raw, is_not)
+        values = _names_of(name, raw)
+        if name == "status" and statuses is not None:
+            _refuse_unknown(values, statuses)
+        return _join(wanted, name, values, is_not)
     if name == "no":
         return _with_none(wanted, raw, is_not)
     if name not in ("is", "error", "dur", "since", "until") and not name.startswith("label."):
@@ -201,7 +209,7 @@ def _with_value(wanted: JobFilter, name: str, value: str) -> JobFilter:
             return replace(wanted, labels=(*wanted.labels, (name.removeprefix("label."), value)))
 
 
-def _with_names(wanted: JobFilter, name: str, raw: str, is_not: bool) -> JobFilter:
+def _names_of(name: str, raw: str) -> tuple[str, ...]:
     values = tuple(_unquoted(one) for one in _split(raw))
     if not all(values):
         without = f"; for jobs without one write no:{name}" if name in NAMED[1:] else ""
@@ -210,7 +218,18 @@ def _with_names(wanted: JobFilter, name: str, raw: str, is_not: bool) -> JobFilt
         longest, what = (GLOB_CHARACTERS_MAX, "pattern") if set(value) & set("*?") else (NAME_CHARACTERS_MAX, "name")
         if len(value) > longest:
             raise ValueError(f"{name}: expected at most {longest} characters in a {what}")
-    return _join(wanted, name, values, is_not)
+    return values
+
+
+def _refuse_unknown(values: Sequence[str], statuses: Collection[str]) -> None:
+    """A status in which no job has ever stood is a slip; patterns may match what comes."""
+    for value in values:
+        if value in statuses or set(value) & set("*?"):
+            continue
+        near = get_close_matches(value.lower(), sorted(statuses), n=1, cutoff=0.6)
+        known = ", ".join(sorted(statuses)[:STATUSES_SHOWN]) + (", ..." if len(statuses) > STATUSES_SHOWN else "")
+        meant = f"; did you mean {near[0]}" if near else ""
+        raise ValueError(f"status: no job has stood in {quoted(value)}{meant}; expected one of {known}")
 
 
 def _with_none(wanted: JobFilter, raw: str, is_not: bool) -> JobFilter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Annotated, Final
@@ -10,6 +10,9 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from jobsight.core.job import FAILED, LOST
+from jobsight.core.limits import OTHER
+from jobsight.core.state import State
+from jobsight.core.statistics import NAMED_STATUSES
 from jobsight.protocol.validation import job_id_fault
 from jobsight.transports.http import parameters
 from jobsight.transports.http.asking import Source
@@ -138,15 +141,15 @@ class JobsView(Struct, frozen=True, kw_only=True):
     jobs_total: int
 
 
-def filter_of(query: JobsQuery) -> tuple[str, JobFilter, list[Fault]]:
-    """The text of all conditions in a URL, the filter that it means, and what is wrong with it."""
+def filter_of(query: JobsQuery, statuses: Collection[str] | None = None) -> tuple[str, JobFilter, list[Fault]]:
+    """The text of all conditions in a URL, the filter that it means, and what is wrong with it; see `read_filter`."""
     parts = [query.q.strip()]
     for name in (*NAMED, "since", "until"):
         value = getattr(query, name)
         if value is not None:
             parts.append(f"{name}:{quoted(value)}")
     text = " ".join(part for part in parts if part)
-    wanted, faults = read_filter(text)
+    wanted, faults = read_filter(text, statuses)
     return (text if faults else filter_text(wanted)), wanted, faults
 
 
@@ -156,9 +159,9 @@ def url_of(text: str, cursor: str | None = None, *, sort: Order = "newest") -> s
 
 
 def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
-    """Read the filter; nothing of it is asked of the state."""
+    """Read the filter; of the state it needs in which statuses jobs have stood."""
     query: JobsQuery = wanted.query
-    text, job_filter, faults = filter_of(query)
+    text, job_filter, faults = filter_of(query, _statuses(ground.state))
     jobs_total = ground.state.jobs_total
     can_operate = wanted.can_operate
     link = partial(url_of, sort=query.sort)
@@ -189,6 +192,12 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], JobsView]:
         )
 
     return finish
+
+
+def _statuses(state: State) -> Collection[str] | None:
+    """In which statuses jobs can stand; None where there were more words than are counted one by one."""
+    counted = state.counters.statuses
+    return None if OTHER in counted else {*NAMED_STATUSES, *counted}
 
 
 def _search(source: Source, job_filter: JobFilter, query: JobsQuery, at_ms: int) -> JobsFound:
