@@ -14,6 +14,7 @@ from jobsight.core.kept import rollups_kept_from_ms
 from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, count_duration, merge_rollup
 from jobsight.view.migrations import migrate, scripts
 from jobsight.view.queries import Reader
+from jobsight.view.rollup_queries import sum_of
 from jobsight.view.rollups import RollupStore
 from jobsight.view.sweep import RollupSweep
 
@@ -136,6 +137,10 @@ class Both:
     def compare(self) -> None:
         """Everything that is asked of roll-ups."""
         reader = Reader(self.connection, None)
+        tasks = [task for task in TASKS if task is not None]
+        for since_ms in (0, self.latest_ms - 10_000):
+            expected = {task: reader.rollup_sum(since_ms, None, task) for task in tasks}
+            assert expected == {task: sum_of(of) for task, of in reader.stored_sums(since_ms, tasks).items()}
         for scope in SCOPES:
             task, has_task = scope
             for width_s in WIDTHS_S:

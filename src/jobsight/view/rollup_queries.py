@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Final
 
 import apsw
+from msgspec import json
 
 from jobsight.core.kept import Kept, kept_bucket_start_ms, rollups_kept_from_ms
 from jobsight.core.rollup import WIDTHS_S, Rollup, bucket_start_ms, merge_rollup
 from jobsight.view.answers import SeriesPoint
-from jobsight.view.ranges import END_MS, round_up_ms, stretches
+from jobsight.view.ranges import END_MS, Stretch, round_up_ms, stretches
 from jobsight.view.rollup_content import decode_ends, decode_rollup, encode_rollup
 from jobsight.view.watermarks import ALL_JOBS, FINEST_S, WITHOUT_TASK, Scope
 
@@ -33,6 +35,17 @@ SELECT_WAITING: Final = """
 SELECT bucket_ms, content FROM rollups
 WHERE width_s = ?1 AND task = ?2 AND bucket_ms < ?4
     AND bucket_ms >= max(?3, (SELECT upto_ms FROM rollup_watermarks WHERE task = ?2)) ORDER BY bucket_ms
+"""
+
+# The same of some tasks: (width, their names as JSON, from, until).
+SELECT_ROLLUPS_OF: Final = """
+SELECT task, content FROM json_each(?2) CROSS JOIN rollups
+    ON width_s = ?1 AND task = value AND bucket_ms >= ?3 AND bucket_ms < ?4
+"""
+SELECT_WAITING_OF: Final = """
+SELECT task, content FROM json_each(?2) CROSS JOIN rollups
+    ON width_s = ?1 AND task = value AND bucket_ms < ?4
+    AND bucket_ms >= max(?3, (SELECT upto_ms FROM rollup_watermarks WHERE task = value))
 """
 
 StoredBucket = tuple[int, bytes]
@@ -127,28 +140,34 @@ class RollupQueries:
             task, has_task: As in `rollup_series`.
         """
         with self._moment():
-            return sum_of(self._cover(since_ms, until_ms, scope_of(task, has_task)))
+            scope = scope_of(task, has_task)
+            covering, coarse = self._cover(since_ms, until_ms)
+            buckets = [self._buckets(one.width_s, scope, one.since_ms, one.until_ms) for one in covering]
+            return sum_of([content for _, content in chain(*buckets, self._waiting(scope, *coarse))])
 
     def stored_sums(self, since_ms: int, tasks: Sequence[str]) -> dict[str, list[bytes]]:
         """For each task the buckets, as they are stored, whose sum is all that ended since a moment (ms UTC)."""
+        contents: dict[str, list[bytes]] = {task: [] for task in tasks}
+        some = json.encode(tasks).decode()
         with self._moment():
-            return {task: self._cover(since_ms, None, task) for task in tasks}
+            covering, coarse = self._cover(since_ms, None)
+            for stretch in covering:
+                span = (stretch.since_ms, stretch.until_ms)
+                for task, content in self._connection.execute(SELECT_ROLLUPS_OF, (stretch.width_s, some, *span)):
+                    contents[task].append(content)
+            for task, content in self._connection.execute(SELECT_WAITING_OF, (FINEST_S, some, *coarse)):
+                contents[task].append(content)
+        return contents
 
-    def _cover(self, since_ms: int, until_ms: int | None, scope: Scope) -> list[bytes]:
+    def _cover(self, since_ms: int, until_ms: int | None) -> tuple[list[Stretch], tuple[int, int]]:
+        """The buckets that cover a range, and which part of it the coarser ones among them cover."""
         as_of_ms = self._kept().as_of_ms
         since_ms = kept_bucket_start_ms(since_ms, as_of_ms)
         until_ms = None if until_ms is None else kept_bucket_start_ms(until_ms, as_of_ms)
         covering = stretches(since_ms, until_ms)
-        contents = [
-            content
-            for stretch in covering
-            for _, content in self._buckets(stretch.width_s, scope, stretch.since_ms, stretch.until_ms)
-        ]
         coarse = [stretch for stretch in covering if stretch.width_s != FINEST_S]
-        if coarse:
-            # They follow each other; what is finer lies before and after them.
-            contents += [content for _, content in self._waiting(scope, coarse[0].since_ms, coarse[-1].until_ms)]
-        return contents
+        # They follow each other; what is finer lies before and after them.
+        return covering, (coarse[0].since_ms, coarse[-1].until_ms) if coarse else (0, 0)
 
     def _buckets(self, width_s: int, scope: Scope, since_ms: int, until_ms: int) -> Iterator[StoredBucket]:
         return self._connection.execute(SELECT_ROLLUPS, (width_s, scope, since_ms, until_ms))
