@@ -37,12 +37,19 @@ def test_an_alert_is_acknowledged_with_a_comment(visit, shared: Monitor, unique:
 
 
 def test_an_alert_is_acknowledged_from_the_first_page(visit, shared: Monitor, unique: str) -> None:
-    """One click on the overview; the overview comes back, and the alert stands with those that somebody takes care of."""
+    """One click on the overview; it comes back and says so for as long as it is open, and the alert has somebody."""
     shared.fail(f"{unique}-1", unique)
     page = visit("/")
     page.locator(".attention li", has_text=unique).get_by_role("button", name="Ack").click()
 
-    expect(page).to_have_url(re.compile(r"/\?did=acknowledged"))
+    expect(page.get_by_role("status")).to_contain_text("nobody is told again for 24 hours")
+    expect(page).to_have_url(re.compile(r"/$"))
+    shared.fail(f"{unique}-2", f"{unique}-other")
+    expect(page.locator(".attention li", has_text=f"{unique}-other")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("nobody is told again for 24 hours")
+    page.reload()
+    expect(page.locator(".attention li", has_text=f"{unique}-other")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_count(0)
     shelf(page, "acknowledged", unique)
     expect(page.locator(".attention .subject")).to_have_text([unique])
 

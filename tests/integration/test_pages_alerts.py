@@ -150,10 +150,32 @@ def test_a_form_leads_back_with_the_filter_kept(browser: httpx.Client, name: str
     other = browser.post(address(browser, f"{name}.load") + "/resolve", data={"return_to": "https://evil.example/"})
 
     assert "/alerts" == page.url.path
-    assert {"show": ["firing"], "task": ["b*"], "did": ["acknowledged"], "n": ["1"]} == parse_qs(
-        page.url.query.decode()
-    )
+    assert {"show": ["firing"], "task": ["b*"]} == parse_qs(page.url.query.decode())
     assert "127.0.0.1" == other.url.host
+
+
+def test_what_was_done_is_said_once_and_by_no_address(browser: httpx.Client, name: str) -> None:
+    """The page that one comes back to says it; the same address, loaded again or sent to somebody, says nothing."""
+    said = 'role="status"'
+    address(browser, f"{name}.load")
+    form = {"q": f"status:failed task:{name}.load", "return_to": "/alerts?show=firing&did=saved&n=2"}
+    answer = browser.post("/bulk/jobs/acknowledge", data=form, follow_redirects=False)
+    path = answer.headers["location"]
+    part = browser.get(path, headers={"x-jobsight-part": "1"}).text
+    page = browser.get(path).text
+
+    assert "/alerts?show=firing" == path
+    assert "Acknowledged: nobody is told again for 24 hours." in page
+    assert said in page
+    assert said not in part, "a page that is open already does not take it away"
+    assert said not in browser.get(path).text
+    assert said not in browser.get("/?did=acknowledged&n=1").text, "an address of before is still one"
+
+
+@pytest.mark.parametrize("value", ["nonsense.1", "saved", "saved.-1", "saved.1.2", "<b>.1", "saved.9999999999"])
+def test_only_known_sentences_are_said(browser: httpx.Client, value: str) -> None:
+    """Whatever a cookie holds."""
+    assert 'role="status"' not in browser.get("/", headers={"cookie": f"jobsight_told={value}"}).text
 
 
 def test_a_silence_holds_for_the_task_and_can_be_ended(browser: httpx.Client, name: str) -> None:

@@ -204,12 +204,6 @@ def test_a_change_of_a_check_is_told_with_what_differs(running: Service, browser
     assert f"{task} check set by" in text_of(browser.get("/?range=10m").text)
 
 
-def test_what_was_just_done_is_said_where_one_comes_back_to(browser: httpx.Client) -> None:
-    """Only sentences that are known can stand in a URL."""
-    assert "Acknowledged" in text_of(browser.get("/?did=acknowledged&n=1").text)
-    assert 400 == browser.get("/?did=<script>").status_code
-
-
 def test_a_task_that_is_not_there_is_a_page_that_says_so(browser: httpx.Client) -> None:
     """With the way back, and the status that says it to programs."""
     answer = browser.get("/tasks/no/such task")

@@ -42,5 +42,8 @@ export function keepRows(text: string, main: HTMLElement): string | undefined {
         const same = coming.getElementById(open.id);
         if (same instanceof HTMLDetailsElement) same.open = true;
     }
+    // What was done is told for as long as the page stays open; the server tells it once.
+    const said = main.querySelector(":scope > #said");
+    if (said) fresh.prepend(said.cloneNode(true));
     return fresh.outerHTML;
 }

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from jobsight.transports.http.exchange import Headers
-from jobsight.transports.http.pages.said import TOLD
+from jobsight.transports.http.pages.said import IN_ADDRESSES
 
 LOGIN_PATH: Final = "/login"
 LOGOUT_PATH: Final = "/logout"
@@ -29,5 +29,5 @@ def page_before(headers: Headers) -> str:
         shown = urlsplit(headers.get(b"referer", b"").decode("latin-1"))
     except ValueError:
         return "/"
-    query = urlencode([(name, value) for name, value in parse_qsl(shown.query) if name not in TOLD])
+    query = urlencode([(name, value) for name, value in parse_qsl(shown.query) if name not in IN_ADDRESSES])
     return local_path(f"{shown.path}?{query}" if query else shown.path)

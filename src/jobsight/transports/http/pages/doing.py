@@ -13,7 +13,7 @@ from jobsight.core.spans import span_ms
 from jobsight.engine.writer import Writer
 from jobsight.errors import UsageError
 from jobsight.transports.http.local_paths import local_path
-from jobsight.transports.http.pages.said import TOLD, Did
+from jobsight.transports.http.pages.said import IN_ADDRESSES, Did, Told, cookie_of
 from jobsight.transports.http.wishing import record
 
 EVENTS_MAX: Final = 1_000
@@ -66,6 +66,9 @@ def back(form: Form, did: Did, otherwise: str, count: int = 1) -> Response:
     """Lead back to the page from which the form came, its filter kept, which tells what was done."""
     wanted = form.get("return_to", "")
     parts = urlsplit(local_path(wanted) if wanted else otherwise)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in TOLD]
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in IN_ADDRESSES]
+    filters = f"?{urlencode(query)}" if query else ""
     fragment = f"#{parts.fragment}" if parts.fragment else ""
-    return RedirectResponse(f"{parts.path}?{urlencode([*query, ('did', did), ('n', count)])}{fragment}", 303)
+    return RedirectResponse(
+        f"{parts.path}{filters}{fragment}", 303, headers={"set-cookie": cookie_of(Told(did=did, n=count))}
+    )

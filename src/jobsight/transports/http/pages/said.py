@@ -1,10 +1,16 @@
-"""What an action has done, told on the page to which it leads back. Only these sentences can stand in a URL."""
+"""
+What an action has done, told once on the page to which it leads back.
+
+A cookie brings it there, and is taken away with that page: a reload says nothing again, and neither does a link that is shared.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 Did = Literal[
     "acknowledged",
@@ -38,14 +44,38 @@ _SENTENCES: Final = {
 }
 
 
+COOKIE: Final = "jobsight_told"
+KEPT_S: Final = 30
+"""For so long the browser may take to ask for the page."""
+
+IN_ADDRESSES: Final = ("did", "n")
+"""What addresses of before hold; it is not told again."""
+
+_TOLD: Final = re.compile(r"([a-z]+)\.([0-9]{1,9})")
+
+
 class Told(Struct, frozen=True, kw_only=True):
-    """What stands in the URL of any page beside its own parameters: what was done, and to how many."""
+    """What was done, and to how many."""
 
     did: Did | None = None
-    n: Annotated[int, Meta(ge=0)] = 0
+    n: int = 0
 
 
-TOLD: Final = Told.__struct_fields__
+NOTHING: Final = Told()
+
+
+def told_in(cookies: Mapping[str, str]) -> Told:
+    """What a browser brings to the page; nothing where that is none of the sentences."""
+    match = _TOLD.fullmatch(cookies.get(COOKIE, ""))
+    if match is None or match[1] not in get_args(Did):
+        return NOTHING
+    return Told(did=match[1], n=int(match[2]))  # type: ignore[arg-type]  # it is one of them
+
+
+def cookie_of(told: Told) -> str:
+    """The header's value that lets a browser bring this to the next page; of nothing, one that takes it away."""
+    value, age_s = ("", 0) if told.did is None else (f"{told.did}.{told.n}", KEPT_S)
+    return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age_s}"
 
 
 def sentence(told: Told) -> str:

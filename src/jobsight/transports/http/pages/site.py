@@ -34,7 +34,7 @@ from jobsight.transports.http.exchange import HttpRefusal
 from jobsight.transports.http.pages.columns import Columns
 from jobsight.transports.http.pages.paces import Paces
 from jobsight.transports.http.pages.rendering import Rendering
-from jobsight.transports.http.pages.said import TOLD, Told, sentence
+from jobsight.transports.http.pages.said import IN_ADDRESSES, NOTHING, Told, cookie_of, sentence, told_in
 from jobsight.transports.http.pages.standing import Standing
 from jobsight.transports.http.routes import Endpoint, caller_of
 
@@ -190,12 +190,16 @@ class Site:
 
         async def handle(request: Request) -> Response:
             try:
-                kept = await self._find(page, request)
+                told = _told(page, request)
+                kept = await self._find(page, request, told)
             except HttpRefusal as why:
                 if page.template is None:
                     raise
                 return self._refusal(page, request, why)
-            return _response(page, request, kept)
+            response = _response(page, request, kept)
+            if told.did is not None:
+                response.headers["set-cookie"] = cookie_of(NOTHING)
+            return response
 
         return Endpoint(method="GET", path=page.path, needs=page.needs, handle=handle)
 
@@ -215,11 +219,10 @@ class Site:
         """Something was changed through a page: whoever looks from now on sees it, also where a page is just being made."""
         self._kept, self._being_made = {}, {}
 
-    async def _find(self, page: Page, request: Request) -> _Kept:
+    async def _find(self, page: Page, request: Request, told: Told) -> _Kept:
         """The page as it was made within the last second, or made now; only once for all who ask at the same time."""
         pairs = request.query_params.multi_items()
-        query = parameters.read([pair for pair in pairs if pair[0] not in TOLD], page.parameters)
-        told = parameters.read([pair for pair in pairs if pair[0] in TOLD], Told)
+        query = parameters.read([pair for pair in pairs if pair[0] not in IN_ADDRESSES], page.parameters)
         if self._actions != self._ground.recent.actions:
             # Somebody has changed something over the API, by a command, by a link: the next page shows it.
             self._actions = self._ground.recent.actions
@@ -283,7 +286,7 @@ class Site:
         headers = {name.decode(): value.decode() for name, value in why.headers}
         return Response(body, why.status, headers=headers, media_type="text/html")
 
-    def _chrome(self, page: Page, request: Request, wanted: Wanted, theme: str, told: Told | None = None) -> Chrome:
+    def _chrome(self, page: Page, request: Request, wanted: Wanted, theme: str, told: Told = NOTHING) -> Chrome:
         states = [alert.state for alert in self._ground.state.open_by_id.values()]
         url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return Chrome(
@@ -297,7 +300,7 @@ class Site:
             is_admin=wanted.scope >= TokenScope.ADMIN,
             has_session=caller_of(request).has_session,
             search=request.query_params.get("q", ""),
-            said="" if told is None else sentence(told),
+            said=sentence(told),
         )
 
 
@@ -322,6 +325,12 @@ def _keep(
     if len(kept) >= KEPT_MAX:
         del kept[next(iter(kept))]
     kept[key] = made.result()
+
+
+def _told(page: Page, request: Request) -> Told:
+    """What the browser brings to be told; a page that is open already has told it."""
+    is_whole = page.template is not None and PART_HEADER not in request.headers
+    return told_in(request.cookies) if is_whole else NOTHING
 
 
 def _theme(request: Request) -> str:
