@@ -181,13 +181,13 @@ class Service:
         self.stop()
 
     async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(SOON_SECONDS if self._ticker.is_behind() else TICK_SECONDS)
-            try:
-                self._ticker.tick()
-            except BaseException as error:
-                self._end_by(error)
-                raise
+        try:
+            await keep_ticking(self._ticker)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._end_by(error)
+            raise
 
     async def _sweep(self) -> None:
         while True:
@@ -197,6 +197,13 @@ class Service:
                 for connection in list(server.server_state.connections):
                     if isinstance(connection, Connection):
                         connection.sweep(now)
+
+
+async def keep_ticking(duties: Duties) -> None:
+    """Do what is due, again and again: soon, while more of it has passed than one look takes."""
+    while True:
+        await asyncio.sleep(SOON_SECONDS if duties.is_behind() else TICK_SECONDS)
+        duties.tick()
 
 
 class _QuietServer(Server):
