@@ -94,6 +94,28 @@ def test_a_flush_that_failed_leaves_no_trace_in_the_index() -> None:
     assert asked == found(view, asked)
 
 
+def test_some_names_cost_one_walk_through_those_that_came_last() -> None:
+    """With a UUID and without one; names that are equal but for their UUID, or but for what stands before it, are told apart."""
+    uuid, other = "0123abcd-0000-4000-8000-00000000000a", "0123abcd-0000-4000-8000-00000000000b"
+    names = ["a", f"a{uuid}", f"a{other}", f"b{uuid}", uuid, 'a "quoted" \u2028 name']
+    view = View.open(None)
+    state = view.load_state()
+    pair = pair_for(state.pairs, None, None)
+    for number, name in enumerate(names, 1):
+        state.changes.jobs.append(Job(number=number, job_id=name, counters=pair, status="completed", ended_ms=1))
+    state.jobs_total = len(names)
+    view.flush(state, b"c")
+    walks = []
+    view.connection.exec_trace = lambda cursor, sql, bindings: walks.append(sql) or True
+    stored = StoredHashes(view.connection)
+
+    for number, name in enumerate(names, 1):
+        assert [number] == stored.candidates([name])
+    walks.clear()
+    assert [4, 2, 6, 1] == stored.candidates([f"b{uuid}", f"b{other}", f"a{uuid}", names[5], "b", "a", other])
+    assert 1 == len([sql for sql in walks if "FROM jobs" in sql])
+
+
 @pytest.mark.slow
 def test_names_with_the_same_hash_are_told_apart() -> None:
     """Two names that agree in all bits that are stored (found by trying two million) are still two jobs."""

@@ -20,6 +20,7 @@ from hashlib import blake2b
 from typing import Final, cast
 
 import apsw
+from msgspec.json import Encoder
 
 from jobsight.core.job import Job
 from jobsight.view.packed_ids import packed_id
@@ -62,13 +63,20 @@ SELECT_FILTERS: Final = "SELECT generation, segments, words FROM job_filters ORD
 # The names of the open segment: (its first number, the last one that was taken in).
 SELECT_OPEN: Final = "SELECT job_id, number FROM jobs WHERE number >= ? AND number <= ? ORDER BY number"
 
-# One name in the open segment: (its first number, both parts of the packed name, the name), without unpacking every row's.
+# Some names in the open segment, compared as they are packed, from the latest on until all are found: (its first number, names
+# as JSON, both parts of those that have a UUID as JSON, count of names).
 SELECT_IN_OPEN: Final = """
-SELECT number FROM jobs WHERE number >= ?1 AND (id_start = ?2 AND id_uuid IS ?3 OR id_start = ?4 AND id_uuid IS NULL)
+SELECT number, job_id FROM jobs WHERE number >= ?1 AND (
+    id_uuid IS NULL AND id_start IN (SELECT value FROM json_each(?2))
+    OR (id_start, id_uuid) IN (SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?3))
+) ORDER BY number DESC LIMIT ?4
 """
 
 # Jobs ever seen.
 SELECT_JOBS_TOTAL: Final = "SELECT jobs_total FROM applied"
+
+
+_json: Final = Encoder().encode
 
 
 def hash_of(job_id: str) -> int:
@@ -82,17 +90,26 @@ class StoredHashes:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 
-    def candidates(self, job_ids: Iterable[str]) -> list[int]:
-        """The numbers of rows in which these jobs may stand; the caller compares the `job_id` found there."""
+    def candidates(self, job_ids: Sequence[str]) -> list[int]:
+        """
+        The numbers of rows in which these jobs may stand; the caller compares the `job_id` found there.
+
+        Args:
+            job_ids: Without repetitions. All of them cost one walk through the open segment, and a look for each that is not in it.
+        """
         total = cast("int", self._connection.execute(SELECT_JOBS_TOTAL).get)
         generations = range((total >> GENERATION_BITS) + 1)
         first_open = total >> SEGMENT_BITS << SEGMENT_BITS
+        packed = [(start, uuid.hex()) for start, uuid in map(packed_id, job_ids) if uuid is not None]
+        bindings = (first_open, _json(job_ids).decode(), _json(packed).decode(), len(job_ids))
+        opened = {job_id: number for number, job_id in self._connection.execute(SELECT_IN_OPEN, bindings)}
         found: list[int] = []
         for job_id in job_ids:
-            rows = self._connection.execute(SELECT_IN_OPEN, (first_open, *packed_id(job_id), job_id)).fetchall()
-            found += [cast("int", number) for (number,) in rows]
-            if not rows:
+            number = cast("int | None", opened.get(job_id))
+            if number is None:
                 found += [number for one in reversed(generations) for number in self.look(one, hash_of(job_id))]
+            else:
+                found.append(number)
         return found
 
     def look(self, generation: int, name_hash: int) -> list[int]:
