@@ -374,6 +374,17 @@ def test_many_progress_lines_are_sent_once_a_second(monitor: Monitor, env: dict[
     assert len(progress) < 10
 
 
+@pytest.mark.parametrize("last", ["::progress 60", "::progress 6\n::progress 60 as good as done"])
+def test_progress_is_seen_without_an_end_of_its_line(monitor: Monitor, env: dict[str, str], last: str) -> None:
+    """The last thing that a command says may have none; it is passed on as it is."""
+    code, out, _ = run(shell('printf %s "$LAST"'), {**env, "LAST": last})
+    progress = [body["progress"] for body in monitor.reports() if "progress" in body]
+
+    assert (0, last.encode()) == (code, out)
+    assert 60 == progress[-1]
+    assert "job_completed" == monitor.reports()[-1]["type"]
+
+
 def test_without_progress_lines_are_plain_output(monitor: Monitor, env: dict[str, str]) -> None:
     """`--no-progress` looks at nothing; neither do lines that only look alike."""
     run(shell("echo ::progress 25", "--no-progress"), env)

@@ -62,6 +62,12 @@ class Marks:
             if line.startswith(_MARK):
                 self._read(line)
 
+    def finish(self) -> None:
+        """Nothing more comes: what stands behind the last line end is a line, too."""
+        line, self._open_line = self._open_line, b""
+        if line.startswith(_MARK):
+            self._read(line)
+
     def _read(self, line: bytes) -> None:
         number, _, words = line[len(_MARK) :].decode("utf-8", "replace").strip().partition(" ")
         try:
@@ -81,13 +87,17 @@ class Pump:
             learns of it as it would have without us.
         target: Descriptor that gets every byte.
         on_data: Shown every piece, after it was passed on.
+        on_end: Called in the thread, when it has passed on all that it does.
     """
 
-    def __init__(self, source: int, target: int, on_data: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, source: int, target: int, on_data: Callable[[bytes], None], on_end: Callable[[], None] = lambda: None
+    ) -> None:
         self.is_over = False
         self.source: Final = source
         self._target: Final = target
         self._on_data: Final = on_data
+        self._on_end: Final = on_end
         self._stop: Final = os.pipe()
         self._thread: Final = threading.Thread(target=self._run, name="jobsight-output", daemon=True)
 
@@ -114,6 +124,10 @@ class Pump:
         return len(data)
 
     def _run(self) -> None:
+        self._pass_on()
+        self._on_end()
+
+    def _pass_on(self) -> None:
         # What the command has written is in the pipe when the stop comes. What comes behind it is from what it left behind,
         # which may write faster than anybody reads, and is no reason not to end.
         ready = select.poll()

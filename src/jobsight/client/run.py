@@ -21,7 +21,7 @@ from jobsight.client.voice import STDERR, STDOUT, keep_standard_files, put_out, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Final
 
     from jobsight.client.job import Job
@@ -241,20 +241,20 @@ class Output:
     def _pass(self, target: int, numbers: Sequence[int]) -> None:
         source, entrance = os.pipe()
         self.redirections.extend((entrance, number) for number in numbers)
-        pump = Pump(source, target, self._look())
+        pump = self._pump(source, target)
         pump.start()
         self._pumps.append(pump)
 
-    def _look(self) -> Callable[[bytes], None]:
+    def _pump(self, source: int, target: int) -> Pump:
         if not self._has_progress:
-            return self.tail.add
+            return Pump(source, target, self.tail.add)
         marks = Marks(self._job.progress)
 
         def look(data: bytes) -> None:
             self.tail.add(data)
             marks.add(data)
 
-        return look
+        return Pump(source, target, look, marks.finish)
 
 
 def _place_of(number: int) -> tuple[int, int] | None:
