@@ -33,6 +33,11 @@ GATHER_S_MAX: Final = 0.25
 """How long jobs are gathered."""
 
 PAGE: Final = 1_000
+"""Jobs that are gathered in one look."""
+
+FIRST_PAGE: Final = 25
+"""Jobs that are looked at first where something is looked for: mostly it is among the latest; then four times as many each time."""
+
 LATEST_MAX: Final = 100
 """Alerts whose latest jobs are looked at one by one."""
 
@@ -167,13 +172,13 @@ def _walked(
 ) -> Gathered:
     """What is met from the newest job on; to acknowledge, until all fingerprints that are looked for were met."""
     end = perf_counter() + GATHER_S_MAX
-    cursor, count = None, 0
+    cursor, count, limit = None, 0, FIRST_PAGE if looked_for else PAGE
     lost: list[str] = []
     problems: dict[str, None] = {}
     tasks: dict[str, None] = {}
     queues: dict[str, None] = {}
     while True:
-        met = source.view.meet(wanted, now_ms=at_ms, limit=PAGE, cursor=cursor, is_enough=lambda: perf_counter() >= end)
+        met = source.view.meet(wanted, now_ms=at_ms, limit=limit, cursor=cursor, is_enough=lambda: perf_counter() >= end)
         for one in met.subjects:
             if one.status == FAILED:
                 problems[fingerprint_of(RULE_JOB_FAILED, one.task, one.queue, one.error or "")] = None
@@ -182,7 +187,7 @@ def _walked(
             elif one.queue is not None:
                 queues[one.queue] = None
         lost += met.lost
-        count, cursor = count + met.count, met.cursor
+        count, cursor, limit = count + met.count, met.cursor, min(limit * 4, PAGE)
         if verb == "acknowledge" and problems.keys() >= looked_for:
             cursor = None
         is_full = verb == "silence" and max(len(tasks), len(queues)) > SUBJECTS_MAX
