@@ -40,7 +40,11 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5, help="runs whose median counts (default 5)")
     parser.add_argument("--keep", metavar="NAME", help="keep the result as bench/results/<date>-NAME.json")
     parser.add_argument("--note", help="what is to be known of the run, kept with the result")
-    parser.add_argument("--folder", type=Path, help="work in this folder, made when it is missing, and leave it there; a fresh one by default")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="work in this folder, made when it is missing, and leave it there; a fresh one by default",
+    )
     chosen = parser.parse_args()
     date = time.strftime("%Y-%m-%d", time.gmtime())
     results: dict[str, object] = {"date": date, "machine": machine(), "reports": chosen.reports, "runs": chosen.runs}

@@ -178,7 +178,9 @@ def _walked(
     tasks: dict[str, None] = {}
     queues: dict[str, None] = {}
     while True:
-        met = source.view.meet(wanted, now_ms=at_ms, limit=limit, cursor=cursor, is_enough=lambda: perf_counter() >= end)
+        met = source.view.meet(
+            wanted, now_ms=at_ms, limit=limit, cursor=cursor, is_enough=lambda: perf_counter() >= end
+        )
         for one in met.subjects:
             if one.status == FAILED:
                 problems[fingerprint_of(RULE_JOB_FAILED, one.task, one.queue, one.error or "")] = None
