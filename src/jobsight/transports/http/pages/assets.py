@@ -24,6 +24,7 @@ class Assets:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder
         self._names = built_names(folder)
         self._forms: dict[str, dict[str, bytes]] = {
             name: {encoding: (folder / f"{name}{ending}").read_bytes() for encoding, ending in (("", ""), *_ENCODINGS)}
