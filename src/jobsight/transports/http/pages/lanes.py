@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from jobsight.core.check import Expectation
-from jobsight.core.schedule import slots_within
+from jobsight.core.schedule import reader_of, slots_within
 from jobsight.view.latest import Run
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 SLOTS_MAX: Final = 240
 """Slots of one task in the two days that are drawn one by one; a task with more is drawn as a band."""
+
+KNOWN_MAX: Final = 2_048
+"""Tasks whose slots are remembered."""
 
 WIDTH: Final = 960
 HEIGHT: Final = 20
@@ -71,8 +75,7 @@ def slots_of(expected: Expectation, runs: Sequence[Run], at_ms: int, since_ms: i
         at_ms: Now. since_ms: nothing was expected before. anchor_ms: intervals are counted from here. All ms UTC.
     """
     assert expected.schedule is not None
-    hour_ms = at_ms - at_ms % HOUR_MS
-    moments = _moments(expected.schedule, expected.tz, hour_ms, anchor_ms)
+    moments = _moments(expected.schedule, expected.tz, at_ms, since_ms, anchor_ms)
     if len(moments) > SLOTS_MAX:
         return []
     starts = sorted([(run.start_ms, run.job_id) for run in runs])
@@ -103,15 +106,50 @@ def lane_of(slots: Sequence[Slot], runs: Sequence[Run], at_ms: int) -> Lane:
     )
 
 
-@lru_cache(maxsize=2_048)
-def _moments(schedule: str, zone: str, hour_ms: int, anchor_ms: int) -> list[int]:
-    """Slots from a day before an hour to a day after the next; one more than `SLOTS_MAX` where there are more."""
+class _Known(NamedTuple):
+    """The slots after one moment up to another one, ms UTC; one more than `SLOTS_MAX` where there are more."""
+
+    after_ms: int
+    until_ms: int
+    moments: list[int]
+
+
+_known: Final[dict[tuple[str, str, int, int], _Known]] = {}
+
+
+def _moments(schedule: str, zone: str, at_ms: int, since_ms: int, anchor_ms: int) -> list[int]:
+    """Slots from a day before the hour, or from when on any was expected, to a day after the next hour; as many as `_Known` has."""
+    hour_ms = at_ms - at_ms % HOUR_MS
+    after_ms, until_ms = hour_ms - DAY_MS - 1, hour_ms + HOUR_MS + DAY_MS
+    is_young = since_ms > after_ms
+    key = (schedule, zone, anchor_ms if _is_anchored(schedule, zone) else 0, since_ms if is_young else 0)
+    known = _known.get(key)
+    if known is None or (known.after_ms, known.until_ms) != (after_ms, until_ms):
+        moments = _went_on(known, schedule, zone, after_ms, until_ms, max(after_ms, since_ms - 1), anchor_ms)
+        if len(_known) >= KNOWN_MAX:
+            _known.clear()
+        known = _known[key] = _Known(after_ms, until_ms, moments)
+    return known.moments
+
+
+def _went_on(
+    known: _Known | None, schedule: str, zone: str, after_ms: int, until_ms: int, first_ms: int, anchor_ms: int
+) -> list[int]:
+    """What is known of the slots, and those that come after it: an hour later nearly all of them are the same."""
     moments: list[int] = []
-    for moment in slots_within(schedule, zone, hour_ms - DAY_MS - 1, hour_ms + HOUR_MS + DAY_MS, anchor_ms):
-        moments.append(moment)
-        if len(moments) > SLOTS_MAX:
-            break
-    return moments
+    is_before = known is not None and known.after_ms <= after_ms and first_ms <= known.until_ms <= until_ms
+    if known is not None and is_before and len(known.moments) <= SLOTS_MAX:
+        moments = known.moments[bisect_right(known.moments, first_ms) :]
+        first_ms = known.until_ms
+    further = slots_within(schedule, zone, first_ms, until_ms, anchor_ms)
+    return [*moments, *islice(further, SLOTS_MAX + 1 - len(moments))]
+
+
+@lru_cache(maxsize=2_048)
+def _is_anchored(schedule: str, zone: str) -> bool:
+    """Whether slots are counted from an anchor, as those of an interval are; others are where the clock puts them."""
+    find = reader_of(schedule, zone)
+    return find(0, 0) != find(0, 1)
 
 
 def _judged(expected: Expectation, slot_ms: int, end_ms: int, starts: Sequence[tuple[int, str]], at_ms: int) -> Slot:
