@@ -7,10 +7,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from jobsight.core.histogram import quantiles_ms
+from jobsight.core.histogram import quantiles_of, quantiles_of_all
 from jobsight.transports.http.pages.strips import Line, line_of
 from jobsight.transports.http.pages.words import span
 from jobsight.view.queries import Reader
+from jobsight.view.rollup_content import decode_ranked
 
 HOUR_MS: Final = 3_600_000
 HOURS: Final = 24
@@ -53,13 +54,9 @@ NO_PACE: Final = Pace(p50_ms=None, p95_ms=None, line=None)
 
 def _pace(view: Reader, task: str, at_ms: int) -> Pace:
     start_ms = at_ms - at_ms % HOUR_MS - (HOURS - 1) * HOUR_MS
-    series = {point.bucket_ms: point.rollup for point in view.rollup_series(3_600, start_ms, at_ms + 1, task)}
-    by_hour: list[float | None] = []
-    total: dict[int, int] = {}
-    for hour in range(HOURS):
-        rollup = series.get(start_ms + hour * HOUR_MS)
-        by_hour.append(None if rollup is None else quantiles_ms(rollup.durations, (0.95,))[0])
-        for bucket, number in ({} if rollup is None else rollup.durations).items():
-            total[bucket] = total.get(bucket, 0) + number
-    p50_ms, p95_ms = quantiles_ms(total, (0.5, 0.95))
+    stored = view.stored_series(3_600, start_ms, at_ms + 1, task)
+    series = {hour_ms: decode_ranked(content).durations for hour_ms, content in stored}
+    hours = [series.get(start_ms + hour * HOUR_MS) for hour in range(HOURS)]
+    by_hour = [None if ranks is None else quantiles_of(ranks, (0.95,))[0] for ranks in hours]
+    p50_ms, p95_ms = quantiles_of_all(list(series.values()), (0.5, 0.95))
     return Pace(p50_ms=p50_ms, p95_ms=p95_ms, line=line_of(by_hour, f"p95 by hour over 24 h, now {span(p95_ms)}"))
