@@ -20,6 +20,7 @@ from jobsight.errors import DataError, NotFoundError
 from jobsight.view.answers import Applied, Facets, JobAnswer, JobPage, JobsFound, JobsMet
 from jobsight.view.cursors import before_number, cursor_of
 from jobsight.view.database import connect_reader, storage_errors
+from jobsight.view.ended import EndedQueries
 from jobsight.view.explorer import COUNT_MAX, Explorer
 from jobsight.view.history import kept, unpack
 from jobsight.view.job_filter import JobFilter
@@ -28,7 +29,6 @@ from jobsight.view.job_rows import SELECT_ANSWER, JobRows
 from jobsight.view.latest import LatestQueries
 from jobsight.view.migrations import refuse_newer, scripts
 from jobsight.view.receipts import ReceiptQueries
-from jobsight.view.rollup_queries import RollupQueries
 from jobsight.view.watch_reading import PAGE_MAX, WatchReading
 from jobsight.view.words import KnownWords
 
@@ -134,7 +134,7 @@ def open_reader(path: Path) -> Reader:
     return Reader(connection, path)
 
 
-class Reader(WatchReading, ReceiptQueries, LatestQueries, RollupQueries):
+class Reader(WatchReading, ReceiptQueries, LatestQueries, EndedQueries):
     """Answers from the view as of its last flush. Each call sees one moment. One thread at a time."""
 
     def __init__(self, connection: apsw.Connection, path: Path | None) -> None:

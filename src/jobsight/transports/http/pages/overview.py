@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from jobsight.core.health import Health
 from jobsight.core.job import COMPLETED, FAILED, LOST, QUEUED, RETRYING, RUNNING
-from jobsight.core.rollup import Rollup
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.attention import ROWS_MAX, AttentionRow, attention_rows
 from jobsight.transports.http.pages.columns import Column, Range
@@ -110,13 +109,13 @@ def look(ground: Ground, wanted: Wanted) -> Callable[[Source], Overview]:
 
 
 def _now(source: Source, counts: dict[str, int], at_ms: int) -> Now:
-    day = source.view.rollup_sum(at_ms - DAY_MS)
-    before = source.view.rollup_sum(at_ms - 2 * DAY_MS, at_ms - DAY_MS)
+    day = source.view.ended(at_ms - DAY_MS)
+    before = source.view.ended(at_ms - 2 * DAY_MS, at_ms - DAY_MS)
     return Now(
         running=counts.get(RUNNING, 0),
         queued=counts.get(QUEUED, 0),
         retrying=counts.get(RETRYING, 0),
-        completed=day.ends.get(COMPLETED, 0),
+        completed=day.get(COMPLETED, 0),
         failed=_bad(day),
         failure_rate=_failure_rate(day),
         rate_before=_failure_rate(before),
@@ -124,12 +123,12 @@ def _now(source: Source, counts: dict[str, int], at_ms: int) -> Now:
     )
 
 
-def _bad(ended: Rollup) -> int:
-    return ended.ends.get(FAILED, 0) + ended.ends.get(LOST, 0)
+def _bad(ended: Mapping[str, int]) -> int:
+    return ended.get(FAILED, 0) + ended.get(LOST, 0)
 
 
-def _failure_rate(ended: Rollup) -> float | None:
-    judged = _bad(ended) + ended.ends.get(COMPLETED, 0)
+def _failure_rate(ended: Mapping[str, int]) -> float | None:
+    judged = _bad(ended) + ended.get(COMPLETED, 0)
     return _bad(ended) / judged if judged else None
 
 
