@@ -48,7 +48,7 @@ class Place:
     def state(self) -> tuple[str, str | None, str]:
         """How the only alert stands, who acknowledged, and with what word."""
         with self.running.control() as client:
-            (alert,) = client.get("/api/v1/alerts").json()["alerts"]
+            (alert,) = until(lambda: client.get("/api/v1/alerts").json()["alerts"], "the alert in the view")
             return alert["state"], alert["by"], alert["comment"]
 
 
@@ -101,6 +101,11 @@ def test_the_links_lead_to_the_dashboard(place: Place) -> None:
     assert links["open"] == page
 
 
+def two_of(some: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """They, once there are two."""
+    return some if len(some) == 2 else None
+
+
 def test_a_link_is_for_one_episode(place: Place) -> None:
     """Once the problem is over, its link says so, and leaves the next one alone."""
     link = place.links()["acknowledge"]
@@ -109,10 +114,10 @@ def test_a_link_is_for_one_episode(place: Place) -> None:
     until(lambda: len(place.hook.received) >= 3, "the recovery and the next episode")
     late = place.ask("POST", link, data={})
     with place.running.control() as client:
-        states = [alert["state"] for alert in client.get("/api/v1/alerts").json()["alerts"]]
+        listed = until(lambda: two_of(client.get("/api/v1/alerts").json()["alerts"]), "both episodes in the view")
 
     assert "It is over already" in late.text
-    assert ["firing", "resolved"] == states
+    assert ["firing", "resolved"] == [alert["state"] for alert in listed]
 
 
 def test_what_is_no_link_opens_nothing(place: Place) -> None:
