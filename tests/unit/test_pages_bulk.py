@@ -75,7 +75,16 @@ def test_a_failure_that_is_not_stored_yet_costs_a_look_at_the_few_before_it(view
     problems, steps = acknowledged(view, "", {of("often"): Latest(task="often", job_id="just now")})
 
     assert [of("often")] == problems
-    assert steps < 15 * OTHERS
+    assert steps < 2 * OTHERS
+
+
+def test_a_task_that_fails_often_hides_none_that_seldom_does(view: View) -> None:
+    """Both are met by a few of their own jobs, where together hundreds of the first would come before the other."""
+    firing = {of(task): Latest(task=task, job_id="just now") for task in ("often", "other-3", "other-5")}
+    problems, steps = acknowledged(view, "", firing)
+
+    assert set(firing) == set(problems)
+    assert steps < 6 * OTHERS
 
 
 def test_what_does_not_fire_is_not_meant_whatever_has_failed(view: View) -> None:

@@ -35,14 +35,11 @@ GATHER_S_MAX: Final = 0.25
 PAGE: Final = 1_000
 """Jobs that are gathered in one look."""
 
-FIRST_PAGE: Final = 25
-"""Jobs that are looked at first where something is looked for: mostly it is among the latest; then four times as many each time."""
-
 LATEST_MAX: Final = 100
 """Alerts whose latest jobs are looked at one by one."""
 
 NARROWED_MAX: Final = 100
-"""Tasks to which a search for what they have failed at is narrowed; among more of them there is little to leave out."""
+"""Tasks that are looked through one by one for what they have failed at: one that fails often hides none that seldom does."""
 
 PICKED_MAX: Final = 200
 """Jobs that are picked by hand for one action."""
@@ -160,19 +157,33 @@ def gather(
     rest = {fingerprint: one for fingerprint, one in firing.items() if fingerprint not in problems}
     if not rest:
         return Gathered(is_all=True, lost=[], problems=problems, tasks=[], queues=[])
-    tasks = dict.fromkeys(one.task for one in rest.values())
-    if wanted.task is None and len(tasks) <= NARROWED_MAX:
-        wanted = replace(wanted, task=Names(patterns=tuple(tasks)))
-    met = _walked(source, wanted, at_ms, verb, set(rest))
-    return replace(met, problems=[*problems, *(one for one in met.problems if one in rest)])
+    of_tasks: dict[str | None, set[str]] = {}
+    for fingerprint, one in rest.items():
+        of_tasks.setdefault(one.task, set()).add(fingerprint)
+    if wanted.task is not None or len(of_tasks) > NARROWED_MAX:
+        met = [_walked(source, wanted, at_ms, verb, set(rest))]
+    else:
+        end = perf_counter() + GATHER_S_MAX
+        met = [
+            _walked(source, replace(wanted, task=Names(patterns=(task,))), at_ms, verb, looked_for, end)
+            for task, looked_for in of_tasks.items()
+        ]
+    problems += [found for one in met for found in one.problems if found in rest]
+    return Gathered(is_all=all(one.is_all for one in met), lost=[], problems=problems, tasks=[], queues=[])
 
 
 def _walked(
-    source: Source, wanted: JobFilter, at_ms: int, verb: str, looked_for: AbstractSet[str] = frozenset()
+    source: Source,
+    wanted: JobFilter,
+    at_ms: int,
+    verb: str,
+    looked_for: AbstractSet[str] = frozenset(),
+    end: float | None = None,
 ) -> Gathered:
-    """What is met from the newest job on; to acknowledge, until all fingerprints that are looked for were met."""
-    end = perf_counter() + GATHER_S_MAX
-    cursor, count, limit = None, 0, FIRST_PAGE if looked_for else PAGE
+    """What is met from the newest job on, until an end; to acknowledge, until all fingerprints that are looked for were met."""
+    end = perf_counter() + GATHER_S_MAX if end is None else end
+    # What is looked for is mostly met at once, by the latest failure of its task; if not, each look is four times as wide.
+    cursor, count, limit = None, 0, min(len(looked_for), PAGE) or PAGE
     lost: list[str] = []
     problems: dict[str, None] = {}
     tasks: dict[str, None] = {}
