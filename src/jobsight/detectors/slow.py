@@ -8,6 +8,7 @@ mirrored side, below an explicit limit, or when one of its measures lies outside
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, log
 from typing import Final
@@ -47,19 +48,21 @@ def slow_ms(durations: tuple[int, ...]) -> int | None:
     return round(max(limit, median + OVER_MEDIAN_MS_MIN))
 
 
-@lru_cache(maxsize=REMEMBERED)
-def fast_ms(durations: tuple[int, ...]) -> int | None:
-    """Below which duration a run is too fast, in ms; None while too little is known, or where nothing would be."""
-    if len(durations) < RUNS_LEARNED_MIN:
+def _fast_ms(rising: Sequence[int], duration_ms: int) -> int | None:
+    """
+    Below which duration a run is too fast, in ms; None where one of `duration_ms` is none by any spread, as most are, or too
+    little is known.
+    """
+    if len(rising) < RUNS_LEARNED_MIN:
         return None
-    durations = tuple(sorted(durations))
-    median = quantile(durations, 0.5)
-    spread = max(median * exp(-_MADS * _mad_log(durations)), median / 10)
-    limit = min(median / 2, spread, quantile(durations, 0.01) / 1.5, median - OVER_MEDIAN_MS_MIN)
-    return round(limit) if limit > 0 else None
+    median = quantile(rising, 0.5)
+    limit = min(median / 2, quantile(rising, 0.01) / 1.5, median - OVER_MEDIAN_MS_MIN)
+    if duration_ms >= limit:
+        return None
+    return round(min(limit, max(median * exp(-_MADS * _mad_log(rising)), median / 10)))
 
 
-def _mad_log(durations: tuple[int, ...]) -> float:
+def _mad_log(durations: Sequence[int]) -> float:
     logs = [log(max(1, duration)) for duration in durations]
     median = quantile(logs, 0.5)
     return _MAD_SCALE * quantile(sorted(abs(one - median) for one in logs), 0.5)
@@ -93,14 +96,15 @@ def detect_fast(check: Check, run: EndedRun) -> str | None:
     limit_ms = check.expected.min_runtime_ms
     if limit_ms is not None and run.duration_ms < limit_ms:
         return f"a run was done after {span_text(run.duration_ms)}, at least {span_text(limit_ms)} is expected"
-    before = tuple(
+    before = [
         one.duration_ms
         for one in check.ended
         if one.is_success and one.duration_ms is not None and one.number < run.number
-    )
-    learned_ms = fast_ms(before)
+    ]
+    before.sort()
+    learned_ms = _fast_ms(before, run.duration_ms)
     if learned_ms is not None and run.duration_ms < learned_ms:
-        median = span_text(round(quantile(sorted(before), 0.5)))
+        median = span_text(round(quantile(before, 0.5)))
         return f"a run was done after {span_text(run.duration_ms)}, it mostly takes {median}"
     return None
 
