@@ -252,7 +252,7 @@ def check_cost(scratch: Path, *, reports: int, runs: int, say: Say) -> Figures:
 
 
 STARTED_S: Final = 5.0
-"""Two seconds after a start, templates begin to be compiled; that takes another two."""
+"""Two seconds after a start, templates are made ready, one by one."""
 
 
 def _settled(pid: int) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import apsw
 import pytest
+from view_of import view_of
 
 from jobsight.core.alert import RULE_JOB_FAILED, fingerprint_of
-from jobsight.core.apply import apply
-from jobsight.core.events import Batch, JobFailed
+from jobsight.core.events import JobFailed
 from jobsight.transports.http.asking import Source
 from jobsight.transports.http.pages.bulk import Latest, gather
 from jobsight.view import explorer
@@ -24,14 +24,16 @@ OTHERS = 300
 @pytest.fixture(scope="module")
 def view() -> Iterator[View]:
     """A task has failed on two hosts, and before, between and after it many others have, on the first of them; one fails often."""
-    view = View.open(None)
-    state = view.load_state()
     jobs = [("rare", "w1"), *[(f"other-{number}", "w1") for number in range(OTHERS)], ("rare", "w2")]
     jobs += [("often", "w9")] * OTHERS
-    for number, (task, host) in enumerate(jobs):
-        event = JobFailed(job_id=f"job-{number}", task=task, host=host, error="boom", retries=0)
-        apply(state, Batch(seq=number + 1, accept_ms=AT_MS + number, sources=["w"], events=[event]))
-    view.flush(state, b"c")
+    view = view_of(
+        (
+            JobFailed(job_id=f"job-{number}", task=task, host=host, error="boom", retries=0)
+            for number, (task, host) in enumerate(jobs)
+        ),
+        AT_MS,
+        1,
+    )
     yield view
     view.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from view_of import view_of
 
 from jobsight.core.apply import apply
 from jobsight.core.events import AnyReport, Batch, JobCompleted, JobFailed, RetentionPassed, StatusUpdate
@@ -45,12 +46,7 @@ def event_of(number: int) -> AnyReport:
 @pytest.fixture(scope="module")
 def view() -> Iterator[View]:
     """A view with one job a second."""
-    view = View.open(None)
-    state = view.load_state()
-    for number in range(JOBS):
-        batch = Batch(seq=number + 1, accept_ms=AT_MS + number * 1000, sources=["w"], events=[event_of(number)])
-        apply(state, batch)
-    view.flush(state, b"c")
+    view = view_of(map(event_of, range(JOBS)), AT_MS, 1000)
     yield view
     view.close()
 

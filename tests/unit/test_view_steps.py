@@ -13,9 +13,9 @@ from typing import Any
 
 import apsw
 import pytest
+from view_of import view_of
 
-from jobsight.core.apply import apply
-from jobsight.core.events import AnyReport, Batch, JobCompleted, JobFailed
+from jobsight.core.events import AnyReport, JobCompleted, JobFailed
 from jobsight.view.answers import Episode
 from jobsight.view.job_filter import JobFilter, read_filter
 from jobsight.view.queries import Reader
@@ -40,11 +40,7 @@ def event_of(number: int) -> AnyReport:
 @pytest.fixture(scope="module")
 def view() -> Iterator[View]:
     """Each report is a second after the one before."""
-    view = View.open(None)
-    state = view.load_state()
-    for number in range(JOBS):
-        apply(state, Batch(seq=number + 1, accept_ms=AT_MS + number * 1000, sources=["w"], events=[event_of(number)]))
-    view.flush(state, b"c")
+    view = view_of(map(event_of, range(JOBS)), AT_MS, 1000)
     yield view
     view.close()
 

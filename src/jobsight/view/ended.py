@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 from jobsight.view.rollup_content import decode_ends
-from jobsight.view.rollup_queries import RollupQueries, scope_of
+from jobsight.view.rollup_queries import RollupQueries
+from jobsight.view.watermarks import ALL_JOBS
 
 
 class EndedQueries(RollupQueries):
@@ -20,10 +19,7 @@ class EndedQueries(RollupQueries):
         """
         total: dict[str, int] = {}
         with self._moment():
-            scope = scope_of(None, has_task=True)
-            covering, coarse = self._cover(since_ms, until_ms)
-            buckets = [self._buckets(one.width_s, scope, one.since_ms, one.until_ms) for one in covering]
-            for _, content in chain(*buckets, self._waiting(scope, *coarse)):
+            for content in self._contents(since_ms, until_ms, ALL_JOBS):
                 for status, count in decode_ends(content).items():
                     total[status] = total.get(status, 0) + count
         return total

@@ -140,10 +140,7 @@ class RollupQueries:
             task, has_task: As in `rollup_series`.
         """
         with self._moment():
-            scope = scope_of(task, has_task)
-            covering, coarse = self._cover(since_ms, until_ms)
-            buckets = [self._buckets(one.width_s, scope, one.since_ms, one.until_ms) for one in covering]
-            return sum_of([content for _, content in chain(*buckets, self._waiting(scope, *coarse))])
+            return sum_of(self._contents(since_ms, until_ms, scope_of(task, has_task)))
 
     def stored_sums(self, since_ms: int, tasks: Sequence[str]) -> dict[str, list[bytes]]:
         """For each task the buckets, as they are stored, whose sum is all that ended since a moment (ms UTC)."""
@@ -158,6 +155,12 @@ class RollupQueries:
             for task, content in self._connection.execute(SELECT_WAITING_OF, (FINEST_S, some, *coarse)):
                 contents[task].append(content)
         return contents
+
+    def _contents(self, since_ms: int, until_ms: int | None, scope: Scope) -> list[bytes]:
+        """The buckets, as they are stored, whose sum is all that ended within a range."""
+        covering, coarse = self._cover(since_ms, until_ms)
+        buckets = [self._buckets(one.width_s, scope, one.since_ms, one.until_ms) for one in covering]
+        return [content for _, content in chain(*buckets, self._waiting(scope, *coarse))]
 
     def _cover(self, since_ms: int, until_ms: int | None) -> tuple[list[Stretch], tuple[int, int]]:
         """The buckets that cover a range, and which part of it the coarser ones among them cover."""
